@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pidbox.h - run a command as its own process world.
+ *
+ * The pattern of use:
+ *
+ *     struct pidbox_error err;
+ *     struct pidbox *box;
+ *     struct pidbox_result res;
+ *     const char *argv[] = { "make", "-j8", NULL };
+ *     struct pidbox_spec spec = { .size = sizeof spec, .argv = argv };
+ *
+ *     if (pidbox_spawn(&spec, &box, &err) < 0)
+ *             ... err.what, err.why, err.fix
+ *     pidbox_wait(box, -1, &res);
+ *     pidbox_free(box);
+ *
+ * or, without mirroring any struct (ctypes, Node, Lua):
+ *
+ *     spec = pidbox_spec_parse(argc, argv, err);       the options of `pidbox run`
+ *
+ * Rules that hold for every function:
+ * - Failure is a negative errno, with the words for people in *err where there is an err. Parameters named ret_* are
+ *   untouched on failure. Nothing prints, exits, aborts or keeps global state.
+ * - Every function may be called from any thread; one box is used by one thread at a time.
+ * - Every descriptor that the library makes is CLOEXEC from birth. A descriptor that a function returns belongs to the
+ *   box, unless its name says "take".
+ * - Durations are microseconds, times are CLOCK_MONOTONIC microseconds unless said otherwise.
+ *
+ * All of it is there since version 0.1.
+ */
+#ifndef PIDBOX_H
+#define PIDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PIDBOX_VERSION_MAJOR 0
+#define PIDBOX_VERSION_MINOR 1
+#define PIDBOX_VERSION_PATCH 0
+#define PIDBOX_VERSION "0.1.0"
+
+#define PIDBOX_API __attribute__((visibility("default")))
+
+/* ---------------------------------------------------------------- statuses and errors */
+
+/** Exit statuses of `run`, `exec`, `wait` and `init` that are pidbox's own. */
+enum pidbox_exit {
+	PIDBOX_EXIT_LEAK = 123,        /**< --fail-on-leak: something outlived a successful command */
+	PIDBOX_EXIT_TIMEOUT = 124,     /**< a time limit ended the box */
+	PIDBOX_EXIT_FAILED = 125,      /**< pidbox itself failed: nothing of the command ran */
+	PIDBOX_EXIT_CANNOT_EXEC = 126, /**< the command was found but cannot be executed */
+	PIDBOX_EXIT_NOT_FOUND = 127,   /**< the command was not found */
+};
+
+/** Stable codes of errors. pidbox_code_name() gives the word, for example "PROC_MASKED". */
+enum pidbox_code {
+	PIDBOX_CODE_NONE,
+	PIDBOX_CODE_PROC_MASKED,
+	PIDBOX_CODE_USERNS_DISABLED,
+	PIDBOX_CODE_USERNS_APPARMOR,
+	PIDBOX_CODE_USERNS_SECCOMP,
+	PIDBOX_CODE_NEED_USERNS,
+	PIDBOX_CODE_NS_LIMIT,
+	PIDBOX_CODE_BOX_DEAD,
+	PIDBOX_CODE_IDMAP,
+	PIDBOX_CODE_TTY,
+	PIDBOX_CODE_PID1_IGNORES_SIGNAL,
+	PIDBOX_CODE_PROC_LIMIT,
+	PIDBOX_CODE_NOT_FOUND,
+	PIDBOX_CODE_NO_SUCH_BOX,
+	PIDBOX_CODE_NAME_TAKEN,
+	PIDBOX_CODE_OWN_NAMESPACE,
+	PIDBOX_CODE_STATUS_UNKNOWN,
+	PIDBOX_CODE_DENIED,
+	PIDBOX_CODE_USAGE,
+	PIDBOX_CODE_MAX_
+};
+
+/** What went wrong. Caller-allocated; needs no freeing; filled only on failure. */
+struct pidbox_error {
+	int errnum;            /**< positive errno; 0 when no system call failed (a usage error) */
+	enum pidbox_code code; /**< PIDBOX_CODE_NONE when no stable code fits */
+	int exit_status;       /**< what a command line should exit with: 125, 126 or 127 */
+	char step[32];         /**< name of the step that failed ("mount-proc"), "" outside a plan */
+	char what[512];        /**< what was being done */
+	char why[1024];        /**< why, with the layer that refused; may be "" */
+	char fix[512];         /**< the one thing to do; may be "" */
+};
+
+/** Allocate an error object (for callers that mirror no struct). NULL when out of memory; free with pidbox_error_free. */
+PIDBOX_API struct pidbox_error *pidbox_error_new(void);
+/** Free an error object; NULL is fine. */
+PIDBOX_API void pidbox_error_free(struct pidbox_error *err);
+/**
+ * Write the error in the contract's three-line shape ("pidbox: what: errno [CODE]\n  why: ...\n  fix: ...\n").
+ * @return length of the whole text; more than size-1 when it was cut. buf is always terminated when size > 0.
+ */
+PIDBOX_API size_t pidbox_error_format(const struct pidbox_error *err, char *buf, size_t size);
+/** The stable word of a code; "" for PIDBOX_CODE_NONE. */
+PIDBOX_API const char *pidbox_code_name(enum pidbox_code code);
+
+/** "0.1.0" */
+PIDBOX_API const char *pidbox_version(void);
+/** Name of a signal by the kernel's number: "SIGTERM", "SIGRTMIN+3". */
+PIDBOX_API void pidbox_signal_name(int sig, char buf[16]);
+/** Path of the installed init, used where sealed memory files cannot be executed (vm.memfd_noexec). */
+PIDBOX_API const char *pidbox_init_path(void);
+
+/* ---------------------------------------------------------------- what to run */
+
+/** Kinds of namespace (namespaces(7)), as bits. */
+enum pidbox_ns {
+	PIDBOX_NS_USER = 1 << 0,
+	PIDBOX_NS_PID = 1 << 1,
+	PIDBOX_NS_MOUNT = 1 << 2,
+	PIDBOX_NS_UTS = 1 << 3,
+	PIDBOX_NS_IPC = 1 << 4,
+	PIDBOX_NS_NET = 1 << 5,
+	PIDBOX_NS_CGROUP = 1 << 6,
+	PIDBOX_NS_TIME = 1 << 7,
+	PIDBOX_NS_ALL = 0xff,
+};
+
+/** Propagation of mounts (mount_namespaces(7)). */
+enum pidbox_propagation {
+	PIDBOX_PROPAGATION_SLAVE, /**< default: later outer mounts show inside, none goes out */
+	PIDBOX_PROPAGATION_PRIVATE,
+	PIDBOX_PROPAGATION_SHARED,
+	PIDBOX_PROPAGATION_UNCHANGED,
+};
+
+/** Identity inside a user namespace (user_namespaces(7)). */
+enum pidbox_map {
+	PIDBOX_MAP_DEFAULT, /**< as PIDBOX_MAP_ME, and asks for no user namespace by itself */
+	PIDBOX_MAP_ME,      /**< the same ids inside */
+	PIDBOX_MAP_ROOT,    /**< the caller is root inside */
+	PIDBOX_MAP_AUTO,    /**< the caller is root inside, the subordinate ids follow from 1 on */
+	PIDBOX_MAP_EXACT,   /**< uid_maps and gid_maps */
+};
+
+/** One line of /proc/PID/uid_map. */
+struct pidbox_idrange {
+	uint32_t inside, outside, count;
+};
+
+/** What /proc shows inside (proc(5)). */
+enum pidbox_proc {
+	PIDBOX_PROC_FRESH, /**< default: a new procfs; a refusal is an error */
+	PIDBOX_PROC_AUTO,  /**< fresh, else the caller's, with a warning */
+	PIDBOX_PROC_KEEP,  /**< the caller's: outer PIDs in it */
+	PIDBOX_PROC_NONE,  /**< an empty directory */
+};
+
+/** What happens when the command has ended and other processes run on. */
+enum pidbox_on_exit {
+	PIDBOX_ON_EXIT_KILL, /**< default: SIGKILL them */
+	PIDBOX_ON_EXIT_TERM, /**< SIGTERM and, after the grace, SIGKILL */
+	PIDBOX_ON_EXIT_WAIT, /**< wait until the box is empty */
+};
+
+/** Offset of one clock (time_namespaces(7)). */
+struct pidbox_time_offset {
+	int64_t seconds;
+	uint32_t nanoseconds; /**< 0-999999999, added to seconds */
+};
+
+/** Signal `from` arrives as `to`; to == 0 drops it. Numbers are the kernel's (RTMIN is 34 here). */
+struct pidbox_sigmap {
+	uint8_t from, to;
+};
+
+#define PIDBOX_DEFAULT INT64_C(-1) /**< "as documented" for durations */
+
+/**
+ * What the caller wants. Zero every member that is not used (designated initialisers do); set size.
+ * The library copies what it needs before it returns: nothing has to outlive the call.
+ */
+struct pidbox_spec {
+	size_t size; /**< sizeof(struct pidbox_spec): lets the struct grow */
+
+	const char *const *argv; /**< the command, NULL-terminated; NULL: $SHELL, else /bin/sh */
+	const char *argv0;       /**< argv[0] that the command sees; NULL: argv[0] */
+	const char *const *envp; /**< base environment, NULL: the caller's */
+	bool clear_env;          /**< start from nothing but keep_env and set_env */
+	const char *const *set_env;   /**< "K=V", or "K" to keep K under clear_env; NULL-terminated; may be NULL */
+	const char *const *unset_env; /**< names; NULL-terminated; may be NULL */
+	const char *chdir;            /**< directory inside; NULL: the caller's */
+	const char *user;             /**< "U[:G]", names or numbers; NULL: the caller's */
+
+	uint32_t unshare; /**< PIDBOX_NS_* that are new besides the default ones */
+	uint32_t share;   /**< PIDBOX_NS_UTS, _IPC, _MOUNT: the caller's */
+	const char *hostname;
+	enum pidbox_propagation propagation;
+	enum pidbox_map map;
+	const struct pidbox_idrange *uid_maps; /**< with PIDBOX_MAP_EXACT */
+	size_t n_uid_maps;
+	const struct pidbox_idrange *gid_maps;
+	size_t n_gid_maps;
+	enum pidbox_proc proc;
+	const char *proc_hidepid; /**< "off", "noaccess", "invisible", "ptraceable" or 0, 1, 2, 4 */
+	bool proc_subset_pid;
+
+	bool as_pid1; /**< the command itself is PID 1 */
+	enum pidbox_on_exit on_exit;
+	int stop_signal;     /**< 0: SIGTERM */
+	bool has_grace;      /**< grace_us was given (else 10 s, and 0 when the caller is gone) */
+	int64_t grace_us;    /**< from the stop signal to SIGKILL */
+	int64_t timeout_us;  /**< 0: no limit */
+	int64_t cpu_time_us; /**< 0: no limit; CPU time of all processes together */
+	const struct pidbox_sigmap *signal_map;
+	size_t n_signal_map;
+	uint32_t first_pid; /**< PID of the command; 0: 2 */
+	uint32_t pid_max;   /**< 0: the kernel's */
+	bool has_monotonic, has_boottime;
+	struct pidbox_time_offset monotonic, boottime;
+
+	const int *stdio;    /**< three descriptors that become 0, 1, 2; NULL: the caller's; -1: closed */
+	bool inherit_fds;    /**< descriptors above 2 that are not CLOEXEC are inherited (`pidbox run` without --close-fds) */
+	const int *keep_fds; /**< kept open, CLOEXEC or not */
+	size_t n_keep_fds;
+	bool tty;            /**< a terminal of its own for 0, 1, 2: pidbox_tty_fd() is the master */
+	const uint64_t *signal_mask; /**< blocked signals of the command, bit n-1 for signal n; NULL: the calling thread's */
+
+	bool hold;             /**< a checkpoint: pidbox_spawn returns when all is ready; pidbox_release starts the command */
+	bool account;          /**< find leaks and count resources at the end (a record wants it) */
+	bool has_leak_grace;   /**< leak_grace_us was given (else 100 ms) */
+	int64_t leak_grace_us; /**< how long what outlives the command may go on before it is a leak */
+	bool fail_on_leak;     /**< see pidbox_exit_status */
+	int report_fd;         /**< > 0: the init writes the record there when the caller is gone; not inherited */
+	const char *name;      /**< appears in the record */
+	bool timing;           /**< measure every step */
+	bool front_forwards;   /**< the caller forwards its signals with pidbox_forward, see there (`pidbox run` does) */
+};
+
+/** A spec that was parsed from options. Owns its strings. */
+struct pidbox_options {
+	struct pidbox_spec spec;  /**< ready for pidbox_spawn */
+	int hold_fd;              /**< --hold-fd N, or -1 */
+	int events_fd;            /**< --events fd:N, or -1 */
+	const char *report;       /**< --report as given, or NULL */
+	bool summary, explain, dry_run, help;
+	bool close_fds;           /**< --close-fds was given (spec.inherit_fds is false either way) */
+	void *storage_;           /**< owned */
+};
+
+/**
+ * Parse the options of `pidbox run`, up to the first operand; the rest is the command (see pidbox-run(1)).
+ * @param argc,argv  the options and the command, without "pidbox run" before them; argv must outlive the options
+ * @param ret        freed with pidbox_options_free
+ * @return 0; -EINVAL with code USAGE; -ENOMEM
+ */
+PIDBOX_API int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **ret,
+				    struct pidbox_error *err);
+/** The spec in parsed options, for callers that mirror no struct. Owned by the options. */
+PIDBOX_API struct pidbox_spec *pidbox_options_spec(struct pidbox_options *opts);
+/** Free parsed options; NULL is fine. */
+PIDBOX_API void pidbox_options_free(struct pidbox_options *opts);
+/**
+ * One row of the table of `run`'s options, for help texts and completions.
+ * @return 0, or -ENOENT after the last one
+ */
+struct pidbox_option_row {
+	const char *group, *name, *argument, *help; /**< argument NULL: takes none */
+	char letter;                                /**< 0: no short form */
+};
+PIDBOX_API int pidbox_option_row(size_t index, struct pidbox_option_row *ret);
+
+/* ---------------------------------------------------------------- the plan */
+
+struct pidbox_plan;
+
+/** Who does a step. */
+enum pidbox_side {
+	PIDBOX_SIDE_FRONT,   /**< the caller, outside */
+	PIDBOX_SIDE_CHILD,   /**< the new process before it executes the init */
+	PIDBOX_SIDE_INIT,    /**< the init, PID 1 inside */
+	PIDBOX_SIDE_COMMAND, /**< the process that becomes the command */
+};
+
+/** One step in words. Strings belong to the plan or the box. */
+struct pidbox_step {
+	enum pidbox_side side;
+	const char *name;   /**< stable: "mount-proc" */
+	const char *call;   /**< the system call with its arguments */
+	const char *does;   /**< what it is for, one sentence */
+	const char *rule;   /**< the kernel's rule behind it; may be "" */
+	int64_t took_us;    /**< -1: not measured, or not done */
+	int errnum;         /**< positive errno of a step that failed and was not fatal; 0 */
+	bool done;
+};
+
+/**
+ * Turn a spec into steps. Reads the caller's identity (ids, capabilities, subordinate ids), changes nothing.
+ * @return 0; -EINVAL (USAGE), -ENOENT and others with err filled
+ */
+PIDBOX_API int pidbox_plan(const struct pidbox_spec *spec, struct pidbox_plan **ret, struct pidbox_error *err);
+/** Step number index. @return 0, or -ENOENT after the last one */
+PIDBOX_API int pidbox_plan_step(const struct pidbox_plan *plan, size_t index, struct pidbox_step *ret);
+/** Free a plan; NULL is fine. */
+PIDBOX_API void pidbox_plan_free(struct pidbox_plan *plan);
+
+/* ---------------------------------------------------------------- a running box */
+
+struct pidbox;
+
+/**
+ * Start a box. Returns when the command has been executed (with spec->hold: when everything but that is ready).
+ * Safe in threaded programs; costs the same whatever the caller's memory and threads. On failure nothing is left.
+ * The box ends when the calling process ends, however that happens.
+ * @param ret  freed with pidbox_free, which ends the box
+ * @return 0; negative errno with err filled: -EINVAL (USAGE), -ENOENT (NOT_FOUND), -EPERM, -ENOSPC (NS_LIMIT),
+ *         -EAGAIN (PROC_LIMIT) and what a step can fail with
+ */
+PIDBOX_API int pidbox_spawn(const struct pidbox_spec *spec, struct pidbox **ret, struct pidbox_error *err);
+
+/**
+ * Start the command of a box that was spawned with spec->hold. Returns when it has been executed.
+ * @return 0; negative errno as pidbox_spawn (the box has ended then)
+ */
+PIDBOX_API int pidbox_release(struct pidbox *box, struct pidbox_error *err);
+
+/** pidfd of the init: readable when the box has ended (pidfd_open(2)). Owned by the box. */
+PIDBOX_API int pidbox_pidfd(const struct pidbox *box);
+/** Readable when pidbox_next_event has something. Owned by the box. */
+PIDBOX_API int pidbox_event_fd(const struct pidbox *box);
+/** The terminal's master end with spec->tty, else -EBADF. Owned by the box. */
+PIDBOX_API int pidbox_tty_fd(const struct pidbox *box);
+
+/** Who a running box is. */
+struct pidbox_info {
+	pid_t init_pid;         /**< as the caller sees it */
+	pid_t command_pid;      /**< 0: not started, or not known */
+	uint64_t pid_namespace; /**< inode number; 0: not known */
+	char id[48];            /**< "PID:INODE", stable */
+	int64_t created_us, ready_us, exec_us; /**< since the call of pidbox_spawn; -1: not yet */
+	const char *containment;   /**< "pidns" */
+	const char *proc;          /**< "fresh", "keep" or "none": what it became */
+};
+PIDBOX_API void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret);
+/** The steps as they were done, with times when spec->timing. @return 0, or -ENOENT after the last one */
+PIDBOX_API int pidbox_get_step(const struct pidbox *box, size_t index, struct pidbox_step *ret);
+
+enum pidbox_event_type {
+	PIDBOX_EVENT_NONE,    /**< handled inside the library, nothing for the caller */
+	PIDBOX_EVENT_STOPPED, /**< the command was stopped; signal says by what */
+	PIDBOX_EVENT_RESULT,  /**< the box is ending; pidbox_wait gives the result */
+	PIDBOX_EVENT_ECHO,    /**< see pidbox_forward; answer with pidbox_echo */
+	PIDBOX_EVENT_LOST,    /**< --as-pid1: the command has no handler for signal, and the kernel drops it (R7) */
+};
+struct pidbox_event {
+	enum pidbox_event_type type;
+	int signal;
+	int32_t number; /**< with PIDBOX_EVENT_ECHO */
+	int64_t at_us;  /**< with PIDBOX_EVENT_ECHO */
+};
+/** Take the next event without blocking. @return 1 and *ret; 0 when there is none; negative errno */
+PIDBOX_API int pidbox_next_event(struct pidbox *box, struct pidbox_event *ret);
+
+/** How long a caller that polls may sleep before it calls pidbox_next_event all the same; -1: for ever. */
+PIDBOX_API int64_t pidbox_timeout_us(const struct pidbox *box);
+
+/** Send a signal to the command (spec->signal_map applies). @return 0, -ESRCH when the box has ended, -EINVAL */
+PIDBOX_API int pidbox_signal(struct pidbox *box, int sig);
+
+/** A signal that the caller got and passes on. */
+struct pidbox_origin {
+	pid_t pid;     /**< sender, 0: not known */
+	uid_t uid;
+	bool queued;   /**< it was sent with a value (sigqueue(3)) */
+	int64_t value;
+};
+/**
+ * Pass on a signal that the caller itself received, with spec->front_forwards: the caller, the init and at first the
+ * command share a process group. A signal that was sent to the whole group has reached the command already, and
+ * the init, which got it too, then does not send it again. When the init got one that the caller did not pass on
+ * (PIDBOX_EVENT_ECHO), the caller takes its own pending signals, passes them on, and then calls pidbox_echo.
+ */
+PIDBOX_API int pidbox_forward(struct pidbox *box, int sig, const struct pidbox_origin *origin);
+/** @param last_us  when the caller last took this signal; 0: never */
+PIDBOX_API int pidbox_echo(struct pidbox *box, const struct pidbox_event *event, int64_t last_us);
+
+/**
+ * End the box: the stop signal to the command, after the grace SIGKILL of everything. Returns at once.
+ * @param grace_us  PIDBOX_DEFAULT: the box's own
+ */
+PIDBOX_API int pidbox_kill(struct pidbox *box, int64_t grace_us, const struct pidbox_origin *origin);
+
+enum pidbox_reason {
+	PIDBOX_REASON_EXITED,
+	PIDBOX_REASON_SIGNALED,
+	PIDBOX_REASON_TIMEOUT,
+	PIDBOX_REASON_CPU_TIME,
+	PIDBOX_REASON_OOM,
+	PIDBOX_REASON_KILLED,
+	PIDBOX_REASON_PARENT_GONE,
+	PIDBOX_REASON_SETUP_FAILED,
+};
+
+/** A process that had outlived the command. Strings belong to the box. */
+struct pidbox_leak {
+	pid_t pid;        /**< as the caller sees it; 0: not known */
+	pid_t inside_pid;
+	int64_t age_us;
+	const char *command; /**< its arguments, each with its NUL */
+	size_t command_size;
+};
+
+/** How it ended. */
+struct pidbox_result {
+	enum pidbox_reason reason;
+	int exit_code;        /**< -1: it did not exit */
+	int signal;           /**< 0: no signal */
+	bool core_dumped;
+	int ended_by_signal;  /**< 0: nobody asked for the end */
+	pid_t ended_by_pid;   /**< 0: not known */
+	int64_t ended_by_uid; /**< -1: not known */
+	int64_t wall_us, user_us, sys_us, max_rss_kib;
+	uint64_t reaped;      /**< orphans that the init reaped while the box ran */
+	const struct pidbox_leak *leaked;
+	size_t n_leaked;
+	uint64_t leaked_total; /**< may be more than n_leaked, when there were too many to name */
+};
+
+/**
+ * Wait until the box has ended and everything of it is gone.
+ * @param timeout_us  PIDBOX_DEFAULT: for ever; 0: do not wait
+ * @return 0 and *ret; -ETIMEDOUT; -EBUSY when the result is known but a process that entered from outside
+ *         (setns(2)) or a tracer holds the box's end up longer than ten seconds (*ret is filled then)
+ */
+PIDBOX_API int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *ret);
+/** The exit status of the contract for a result (0-255; 128+n for a signal). */
+PIDBOX_API int pidbox_exit_status(const struct pidbox *box, const struct pidbox_result *res);
+/**
+ * The record of a box that has ended as one line of JSON.
+ * @return length of the whole text; more than size-1 when it was cut
+ */
+PIDBOX_API size_t pidbox_record(const struct pidbox *box, char *buf, size_t size);
+/** The record of a box that never came to be. */
+PIDBOX_API size_t pidbox_record_failed(const struct pidbox_spec *spec, const struct pidbox_error *err, char *buf,
+				       size_t size);
+/** End the box with SIGKILL when it still runs, wait for its end, close and free everything. NULL is fine. */
+PIDBOX_API void pidbox_free(struct pidbox *box);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* A place to put text without malloc and stdio: a caller's buffer, or a descriptor behind a small buffer. */
+#ifndef BASE_SINK_H
+#define BASE_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sink {
+	char *buf;
+	size_t size;  /* of buf */
+	size_t len;   /* bytes put; without a descriptor it may pass size: then the text was cut */
+	int fd;       /* >= 0: buf is flushed there when full; len counts what is in buf */
+	int error;    /* first -errno of a flush */
+};
+
+#define SINK_BUF(b, s) ((struct sink){ .buf = (b), .size = (s), .fd = -1 })
+#define SINK_FD(b, s, f) ((struct sink){ .buf = (b), .size = (s), .fd = (f) })
+
+void sink_bytes(struct sink *s, const char *text, size_t len);
+void sink_str(struct sink *s, const char *text);
+void sink_num(struct sink *s, int64_t n);
+/** Zero-padded decimal of exactly width digits. */
+void sink_num_padded(struct sink *s, int64_t n, unsigned width);
+/** A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+void sink_json(struct sink *s, const char *text, size_t len);
+/** Flush or terminate. @return length of the text without a descriptor; 0 or -errno with one */
+int64_t sink_end(struct sink *s);
+
+#endif

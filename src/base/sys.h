@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls that one of the C libraries we build with lacks, or wraps in a way that is wrong after clone. Each has
+ * its real name behind sys_, takes what the kernel takes, and returns -errno. A kernel without the call: -ENOSYS.
+ */
+#ifndef BASE_SYS_H
+#define BASE_SYS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+#ifndef __WALL
+#define __WALL 0x40000000
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_fsopen
+#define SYS_fsopen 430
+#define SYS_fsconfig 431
+#define SYS_fsmount 432
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#define SYS_CLOSE_RANGE_CLOEXEC 4u /* Linux 5.11 */
+#define SYS_MFD_CLOEXEC 1u
+#define SYS_MFD_ALLOW_SEALING 2u
+#define SYS_MFD_EXEC 0x10u /* Linux 6.3 */
+#define SYS_FSCONFIG_CMD_CREATE 6u
+
+static inline int sys_ret(long r)
+{
+	return r < 0 ? -errno : (int)r;
+}
+
+static inline int sys_pidfd_open(pid_t pid, unsigned flags)
+{
+	return sys_ret(syscall(SYS_pidfd_open, pid, flags)); /* always CLOEXEC */
+}
+
+static inline int sys_pidfd_send_signal(int pidfd, int sig, siginfo_t *info)
+{
+	return sys_ret(syscall(SYS_pidfd_send_signal, pidfd, sig, info, 0));
+}
+
+static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+	return sys_ret(syscall(SYS_close_range, first, last, flags));
+}
+
+static inline int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	return sys_ret(syscall(SYS_execveat, dirfd, path, argv, envp, flags));
+}
+
+static inline int sys_memfd_create(const char *name, unsigned flags)
+{
+	return sys_ret(syscall(SYS_memfd_create, name, flags));
+}
+
+/* A descriptor that reads siginfo of the blocked signals in mask; 8 bytes are the kernel's set, whatever libc's is. */
+static inline int sys_signalfd(const uint64_t *mask, int flags)
+{
+	return sys_ret(syscall(SYS_signalfd4, -1, mask, 8, flags));
+}
+
+static inline int sys_rt_sigqueueinfo(pid_t pid, int sig, siginfo_t *info)
+{
+	return sys_ret(syscall(SYS_rt_sigqueueinfo, pid, sig, info));
+}
+
+/* The new mount API (5.2): a procfs of one's own that is attached nowhere. */
+static inline int sys_fsopen(const char *type, unsigned flags)
+{
+	return sys_ret(syscall(SYS_fsopen, type, flags));
+}
+
+static inline int sys_fsconfig(int fd, unsigned cmd, const char *key, const void *value, int aux)
+{
+	return sys_ret(syscall(SYS_fsconfig, fd, cmd, key, value, aux));
+}
+
+static inline int sys_fsmount(int fd, unsigned flags, unsigned attrs)
+{
+	return sys_ret(syscall(SYS_fsmount, fd, flags, attrs));
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Five macros and two clocks; nothing else belongs here. */
+#ifndef BASE_UTIL_H
+#define BASE_UTIL_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define CLEANUP(f) __attribute__((cleanup(f)))
+#define US_PER_S INT64_C(1000000)
+
+static inline void cleanup_free(void *p)
+{
+	free(*(void **)p);
+}
+
+static inline void cleanup_close(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+
+/* Give a descriptor up to somebody else: the cleanup then has nothing to close. */
+static inline int take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+static inline int64_t clock_us(clockid_t clock)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts); /* cannot fail for the clocks that we name */
+	return (int64_t)ts.tv_sec * US_PER_S + ts.tv_nsec / 1000;
+}
+
+static inline int64_t now_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line. It knows pidbox.h and nothing else of the library. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <pidbox.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* A verb: one row in main.c, one file. argv[0] is the verb. @return exit status */
+int cmd_run(int argc, char **argv);
+
+/* out.c: what pidbox says on standard error */
+void out_error(const struct pidbox_error *err);
+void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int out_write(int fd, const void *buf, size_t size);
+
+/* plan_words.c: a plan in words */
+void words_plan(FILE *out, const struct pidbox_plan *plan);
+void words_explain(const struct pidbox *box, const struct pidbox_info *info, enum pidbox_side from,
+		   enum pidbox_side to);
+void words_timing(const struct pidbox *box);
+
+/* record.c: --report, --events, --summary */
+struct reporting {
+	int report_fd, events_fd; /* -1: not wanted */
+	const struct pidbox_options *opts;
+};
+int reporting_open(struct reporting *r, const struct pidbox_options *opts, struct pidbox_error *err);
+void reporting_created(const struct reporting *r, const struct pidbox_info *info);
+void reporting_exec(const struct reporting *r, const struct pidbox_info *info);
+void reporting_end(const struct reporting *r, const struct pidbox *box, const struct pidbox_result *res);
+void reporting_failed(const struct reporting *r, const struct pidbox_error *err);
+
+/* terminal.c: the caller's terminal, as it was and as it is to be again */
+struct terminal;
+struct terminal *terminal_save(void); /* NULL: there is none */
+int terminal_fd(const struct terminal *t); /* -1: none */
+void terminal_raw(struct terminal *t);
+void terminal_restore(struct terminal *t);
+/* Stop as the command was stopped, and come back as the shell wants it. */
+void terminal_stop_self(struct terminal *t, int sig, pid_t command);
+void terminal_copy_size(int master);
+
+/* signals.c: the front's own signals */
+int signals_open(uint64_t *ret_mask);                          /* blocks all; a descriptor that reads them, or -errno */
+void signals_die_of(int sig) __attribute__((noreturn));        /* as the command died, without a core of our own */
+int signals_fatal_pending(int fd, bool *ret_stop);             /* while held: the signal that ends us, 0 */
+
+/* relay.c: the loop while the box runs */
+struct relay {
+	struct pidbox *box;
+	struct terminal *terminal;
+	int signals;     /* from signals_open */
+	int tty;         /* master of the box's own terminal, or -EBADF */
+};
+int relay_run(struct relay *r, struct pidbox_result *ret); /* @return as pidbox_wait */
+/* Wait for the byte on --hold-fd. @return 0; -ECANCELED at its end; a signal that ends us */
+int relay_hold(struct relay *r, int hold_fd);
+
+#endif

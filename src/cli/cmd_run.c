@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* pidbox run */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct run {
+	struct pidbox_options *opts;
+	struct reporting reporting;
+	struct relay relay;
+	uint64_t mask; /* blocked signals of the caller */
+};
+
+static int print_help(void)
+{
+	struct pidbox_option_row row;
+	const char *group = "";
+
+	(void)printf("usage: pidbox run [OPTION...] [--] [COMMAND [ARG...]]\n\n"
+		     "Run COMMAND (default: the shell) as its own process world. When pidbox returns, everything of it is gone.\n");
+	for (size_t i = 0; pidbox_option_row(i, &row) == 0; i++) {
+		char left[64];
+
+		if (strcmp(group, row.group) != 0)
+			(void)printf("\n%s\n", row.group);
+		group = row.group;
+		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", row.letter ? "-" : " ", row.letter ? row.letter : ' ',
+			       row.letter ? ", " : "  ", row.name, row.argument != NULL ? " " : "",
+			       row.argument != NULL ? row.argument : "");
+		(void)printf("  %-30s %s\n", left, row.help);
+	}
+	(void)printf("\nExit status: the command's own; 123 leak, 124 time limit, 125 pidbox failed, 126 cannot be executed,\n"
+		     "127 not found. When the command dies of a signal, so does pidbox. See pidbox-run(1).\n");
+	return fflush(stdout) == 0 ? 0 : PIDBOX_EXIT_FAILED;
+}
+
+static int dry_run(const struct pidbox_spec *spec)
+{
+	struct pidbox_error err;
+	struct pidbox_plan *plan;
+
+	if (pidbox_plan(spec, &plan, &err) < 0) {
+		out_error(&err);
+		return PIDBOX_EXIT_FAILED;
+	}
+	words_plan(stdout, plan);
+	pidbox_plan_free(plan);
+	return fflush(stdout) == 0 ? 0 : PIDBOX_EXIT_FAILED;
+}
+
+/*
+ * What the caller has closed of 0, 1, 2 must not become one of our descriptors. The command gets them closed, as they
+ * were: the placeholders go away at its exec.
+ */
+static void hold_places(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", O_RDWR | O_CLOEXEC); /* gets the lowest free number: fd */
+}
+
+static int claim_hold_fd(const struct pidbox_options *opts, struct pidbox_error *err)
+{
+	if (opts->hold_fd < 0 || fcntl(opts->hold_fd, F_SETFD, FD_CLOEXEC) == 0)
+		return 0;
+	*err = (struct pidbox_error){
+		.errnum = EBADF,
+		.code = PIDBOX_CODE_USAGE,
+		.what = "--hold-fd: using the descriptor",
+		.fix = "open it in the shell, for example 3<fifo",
+	};
+	return -EBADF;
+}
+
+static int close_gap(int from, int to)
+{
+	return from > to ? 0 : (int)syscall(SYS_close_range, (unsigned)from, (unsigned)to, 0);
+}
+
+/*
+ * A pipe is at its end when the command has closed it: neither standard input and output nor an inherited descriptor may
+ * stay open here. Standard error stays, for our own words.
+ */
+static void let_go_of_the_callers(const struct run *run)
+{
+	const int own[] = {
+		run->relay.signals,
+		pidbox_pidfd(run->relay.box),
+		pidbox_event_fd(run->relay.box),
+		run->relay.tty,
+		terminal_fd(run->relay.terminal),
+		run->reporting.report_fd,
+		run->reporting.events_fd,
+	};
+	int next = 3, null;
+
+	for (;;) {
+		int least = -1;
+
+		for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+			if (own[i] >= next && (least < 0 || own[i] < least))
+				least = own[i];
+		if (least < 0)
+			break;
+		(void)close_gap(next, least - 1);
+		next = least + 1;
+	}
+	(void)close_gap(next, ~0u >> 1);
+	if (run->relay.tty >= 0)
+		return; /* the terminal's relay reads and writes them */
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
+		(void)close(null);
+	}
+}
+
+static void warn_of_steps(const struct pidbox *box)
+{
+	struct pidbox_step step;
+
+	for (size_t i = 0; pidbox_get_step(box, i, &step) == 0; i++) {
+		if (step.errnum == 0)
+			continue;
+		out_note("pidbox: warning: the step %s (%s) failed: %s\n", step.name, step.call, strerror(step.errnum));
+		if (strcmp(step.name, "mount-proc") == 0)
+			out_note("pidbox: warning: /proc is the caller's: it shows the outer PIDs\n");
+	}
+}
+
+/* ------------------------------------------------------------ starting */
+
+static int give_up(struct run *run, const struct pidbox_error *err)
+{
+	pidbox_free(run->relay.box);
+	run->relay.box = NULL;
+	out_error(err);
+	reporting_failed(&run->reporting, err);
+	return err->exit_status != 0 ? err->exit_status : PIDBOX_EXIT_FAILED;
+}
+
+/* Between ready and start: the story, and the caller's checkpoint. @return 0, or the exit status */
+static int hold(struct run *run)
+{
+	struct pidbox_error err = { .errnum = ECANCELED, .exit_status = PIDBOX_EXIT_FAILED, .step = "hold" };
+	struct pidbox_info info;
+	int r;
+
+	pidbox_get_info(run->relay.box, &info);
+	reporting_created(&run->reporting, &info);
+	if (run->opts->explain)
+		words_explain(run->relay.box, &info, PIDBOX_SIDE_FRONT, PIDBOX_SIDE_INIT);
+	r = run->opts->hold_fd >= 0 ? relay_hold(&run->relay, run->opts->hold_fd) : 0;
+	if (r > 0) {
+		pidbox_free(run->relay.box);
+		terminal_restore(run->relay.terminal);
+		signals_die_of(r);
+	}
+	if (r < 0) {
+		(void)snprintf(err.what, sizeof(err.what), "waiting on --hold-fd");
+		(void)snprintf(err.why, sizeof(err.why), "%s",
+			       r == -ESRCH ? "the init has ended" : "its end came before a byte: the command was not started");
+		return give_up(run, &err);
+	}
+	if (run->opts->explain)
+		words_explain(run->relay.box, &info, PIDBOX_SIDE_COMMAND, PIDBOX_SIDE_COMMAND);
+	return pidbox_release(run->relay.box, &err) < 0 ? give_up(run, &err) : 0;
+}
+
+static int start(struct run *run)
+{
+	struct pidbox_spec *spec = &run->opts->spec;
+	struct pidbox_error err = { 0 };
+	struct pidbox_info info;
+	int status = 0;
+
+	spec->signal_mask = &run->mask;
+	spec->report_fd = run->reporting.report_fd;
+	if (pidbox_spawn(spec, &run->relay.box, &err) < 0)
+		return give_up(run, &err);
+	if (spec->hold)
+		status = hold(run);
+	if (status != 0)
+		return status;
+	pidbox_get_info(run->relay.box, &info);
+	if (!spec->hold)
+		reporting_created(&run->reporting, &info);
+	reporting_exec(&run->reporting, &info);
+	warn_of_steps(run->relay.box);
+	return 0;
+}
+
+/* ------------------------------------------------------------ the end */
+
+static int end(struct run *run, const struct pidbox_result *res, int waited)
+{
+	int status = pidbox_exit_status(run->relay.box, res);
+	int sig = status > 128 && res->signal > 0 && status == 128 + res->signal ? res->signal : 0;
+
+	terminal_restore(run->relay.terminal);
+	if (waited == -EBUSY)
+		out_note("pidbox: warning: a process that entered the box from outside (nsenter) or a tracer holds its end up\n");
+	if (run->opts->spec.timing)
+		words_timing(run->relay.box);
+	reporting_end(&run->reporting, run->relay.box, res);
+	pidbox_free(run->relay.box);
+	if (sig > 0)
+		signals_die_of(sig);
+	return status;
+}
+
+static int run_box(struct run *run)
+{
+	struct pidbox_result res;
+	struct pidbox_error err = { 0 };
+	int status, waited;
+
+	hold_places();
+	if (reporting_open(&run->reporting, run->opts, &err) < 0 || claim_hold_fd(run->opts, &err) < 0) {
+		out_error(&err);
+		return PIDBOX_EXIT_FAILED;
+	}
+	run->relay.signals = signals_open(&run->mask);
+	run->relay.terminal = terminal_save();
+	run->relay.tty = -EBADF;
+	status = start(run);
+	if (status != 0)
+		return status;
+	run->relay.tty = pidbox_tty_fd(run->relay.box);
+	let_go_of_the_callers(run);
+	waited = relay_run(&run->relay, &res);
+	return end(run, &res, waited);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct pidbox_error err = { 0 };
+	struct run run = { 0 };
+	int status;
+
+	if (pidbox_options_parse(argc - 1, argv + 1, &run.opts, &err) < 0) {
+		out_error(&err);
+		return PIDBOX_EXIT_FAILED;
+	}
+	/* What the command line does otherwise than the library. */
+	run.opts->spec.inherit_fds = !run.opts->close_fds;
+	run.opts->spec.front_forwards = true;
+	run.opts->spec.hold = run.opts->hold_fd >= 0 || run.opts->explain;
+	if (run.opts->help)
+		status = print_help();
+	else if (run.opts->dry_run)
+		status = dry_run(&run.opts->spec);
+	else
+		status = run_box(&run);
+	pidbox_options_free(run.opts);
+	return status;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int cmd_help(int argc, char **argv);
+static int cmd_version(int argc, char **argv);
+
+/* THE table of verbs. */
+static const struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} verbs[] = {
+	{ "run", cmd_run, "run a command in a box of its own" },
+	{ "help", cmd_help, "print this, or the options of a verb" },
+	{ "version", cmd_version, "print the version and what is built in" },
+};
+
+static const struct verb *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static void print_help(FILE *out)
+{
+	(void)fprintf(out, "usage: pidbox VERB [OPTION...]\n\nRun any command as its own process world: PIDs from 1, an init, "
+			   "a /proc and a host name\nof its own; and nothing of it is left when it ends.\n\n");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		(void)fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].help);
+	(void)fprintf(out, "\n`pidbox VERB --help` tells more; so do pidbox(1) and pidbox-run(1).\n");
+}
+
+static int finish(FILE *out)
+{
+	return fflush(out) == 0 ? 0 : PIDBOX_EXIT_FAILED;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	char help[] = "--help";
+	const struct verb *verb = argc > 1 ? find(argv[1]) : NULL;
+	char *of_verb[] = { argc > 1 ? argv[1] : NULL, help, NULL };
+
+	if (verb != NULL && verb->run != cmd_help)
+		return verb->run(2, of_verb);
+	print_help(stdout);
+	return finish(stdout);
+}
+
+static int cmd_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	(void)printf("pidbox %s\nbuilt in: run; init as sealed memory; namespaces user pid mount uts ipc net cgroup time\n",
+		     pidbox_version());
+	return finish(stdout);
+}
+
+static int usage_error(const char *what, const char *word)
+{
+	struct pidbox_error err = { .code = PIDBOX_CODE_USAGE, .fix = "`pidbox help` lists the verbs" };
+
+	(void)snprintf(err.what, sizeof(err.what), what, word);
+	out_error(&err);
+	return PIDBOX_EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	if (argc < 2)
+		return usage_error("no verb was given%s", "");
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return cmd_help(1, argv);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+		return cmd_version(1, argv);
+	verb = find(argv[1]);
+	if (verb == NULL)
+		return usage_error("unknown verb \"%s\"", argv[1]);
+	return verb->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* --dry-run, --explain, --timing. */
+#include "cli/cli.h"
+
+#include <string.h>
+
+static const char *side_word(enum pidbox_side side)
+{
+	static const char *const words[] = {
+		[PIDBOX_SIDE_FRONT] = "front",
+		[PIDBOX_SIDE_CHILD] = "child",
+		[PIDBOX_SIDE_INIT] = "init",
+		[PIDBOX_SIDE_COMMAND] = "command",
+	};
+
+	return words[side];
+}
+
+void words_plan(FILE *out, const struct pidbox_plan *plan)
+{
+	struct pidbox_step step;
+
+	for (size_t i = 0; pidbox_plan_step(plan, i, &step) == 0; i++)
+		(void)fprintf(out, "%2zu  %-8s %-13s %s\n", i + 1, side_word(step.side), step.name, step.call);
+}
+
+/* Steps of some sides, with who does them: PIDs are the outer ones for the front and the inner ones inside. */
+void words_explain(const struct pidbox *box, const struct pidbox_info *info, enum pidbox_side from,
+		   enum pidbox_side to)
+{
+	struct pidbox_step step;
+
+	for (size_t i = 0; pidbox_get_step(box, i, &step) == 0; i++) {
+		if (step.side < from || step.side > to)
+			continue;
+		out_note("%-8s %s\n         %s\n", side_word(step.side), step.call, step.does);
+		if (step.rule[0] != '\0')
+			out_note("         (%s)\n", step.rule);
+		if (strcmp(step.name, "clone") == 0)
+			out_note("         outside it is PID %d, inside PID 1; box %s, PID namespace %llu\n", info->init_pid,
+				 info->id, (unsigned long long)info->pid_namespace);
+		if (step.errnum != 0)
+			out_note("         it failed (%s), which is not fatal\n", strerror(step.errnum));
+	}
+}
+
+void words_timing(const struct pidbox *box)
+{
+	struct pidbox_info info;
+	struct pidbox_step step;
+
+	pidbox_get_info(box, &info);
+	out_note("pidbox: microseconds per step\n");
+	for (size_t i = 0; pidbox_get_step(box, i, &step) == 0; i++)
+		if (step.took_us >= 0)
+			out_note("%8lld  %-8s %s\n", (long long)step.took_us, side_word(step.side), step.name);
+	out_note("%8lld  from the call to the command's exec\n", (long long)info.exec_us);
+}

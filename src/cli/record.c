@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* --report, --events, --summary. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------ opening */
+
+static int usage_of_fd(int fd, const char *option, struct pidbox_error *err)
+{
+	*err = (struct pidbox_error){
+		.errnum = EBADF,
+		.code = PIDBOX_CODE_USAGE,
+		.exit_status = PIDBOX_EXIT_FAILED,
+		.fix = "open it in the shell, for example 3>file",
+	};
+	(void)snprintf(err->what, sizeof(err->what), "%s: using descriptor %d", option, fd);
+	return -EBADF;
+}
+
+/* A descriptor of the caller's that is pidbox's to use: the command does not get it. */
+static int claim(int fd, const char *option, struct pidbox_error *err)
+{
+	if (fd > 2 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return usage_of_fd(fd, option, err);
+	if (fd <= 2 && (fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+		return usage_of_fd(fd, option, err);
+	return fd;
+}
+
+static int open_report(const char *where, struct pidbox_error *err)
+{
+	int fd;
+
+	if (strcmp(where, "-") == 0)
+		return claim(STDERR_FILENO, "--report", err);
+	if (strncmp(where, "fd:", 3) == 0)
+		return claim(atoi(where + 3), "--report", err);
+	fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd >= 0)
+		return fd;
+	*err = (struct pidbox_error){ .errnum = errno, .exit_status = PIDBOX_EXIT_FAILED };
+	(void)snprintf(err->what, sizeof(err->what), "opening the report %s", where);
+	(void)snprintf(err->why, sizeof(err->why), "it is opened before the start, so that nothing runs unreported");
+	(void)snprintf(err->fix, sizeof(err->fix), "name a file that can be written, fd:N or -");
+	return -err->errnum;
+}
+
+int reporting_open(struct reporting *r, const struct pidbox_options *opts, struct pidbox_error *err)
+{
+	r->opts = opts;
+	r->report_fd = r->events_fd = -1;
+	if (opts->events_fd >= 0) {
+		r->events_fd = claim(opts->events_fd, "--events", err);
+		if (r->events_fd < 0)
+			return r->events_fd;
+	}
+	if (opts->report != NULL) {
+		r->report_fd = open_report(opts->report, err);
+		if (r->report_fd < 0)
+			return r->report_fd;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------ events */
+
+void reporting_created(const struct reporting *r, const struct pidbox_info *info)
+{
+	char line[512];
+	int len;
+
+	if (r->events_fd < 0)
+		return;
+	len = snprintf(line, sizeof(line),
+		       "{\"event\":\"created\",\"init_pid\":%d,\"id\":\"%s\",\"pid_namespace\":%llu,\"time_us\":%lld}\n"
+		       "{\"event\":\"ready\",\"time_us\":%lld}\n",
+		       (int)info->init_pid, info->id, (unsigned long long)info->pid_namespace,
+		       (long long)info->created_us, (long long)info->ready_us);
+	(void)out_write(r->events_fd, line, (size_t)len);
+}
+
+void reporting_exec(const struct reporting *r, const struct pidbox_info *info)
+{
+	char line[256];
+	int len;
+
+	if (r->events_fd < 0)
+		return;
+	len = snprintf(line, sizeof(line), "{\"event\":\"exec\",\"command_pid\":%d,\"time_us\":%lld}\n",
+		       (int)info->command_pid, (long long)info->exec_us);
+	(void)out_write(r->events_fd, line, (size_t)len);
+}
+
+/* ------------------------------------------------------------ the record */
+
+static void write_late(int fd, const char *what, const char *text, size_t len)
+{
+	int r = out_write(fd, text, len);
+
+	/* The command has run: its status is worth more than the report. */
+	if (r < 0)
+		out_note("pidbox: writing %s: %s\n", what, strerror(-r));
+}
+
+static void write_record(const struct reporting *r, const char *record, size_t len)
+{
+	static const char head[] = "{\"event\":\"exit\",\"record\":";
+	char *line = malloc(sizeof(head) + len + 3);
+
+	if (line == NULL)
+		return;
+	memcpy(line, record, len);
+	line[len] = '\n';
+	if (r->report_fd >= 0)
+		write_late(r->report_fd, "the report", line, len + 1);
+	if (r->events_fd >= 0) {
+		memcpy(line, head, sizeof(head) - 1);
+		memcpy(line + sizeof(head) - 1, record, len);
+		memcpy(line + sizeof(head) - 1 + len, "}\n", 2);
+		write_late(r->events_fd, "events", line, sizeof(head) - 1 + len + 2);
+	}
+	free(line);
+}
+
+static void print_leaked(const struct pidbox_result *res)
+{
+	for (size_t i = 0; i < res->n_leaked; i++) {
+		const struct pidbox_leak *leak = &res->leaked[i];
+		char text[200];
+		size_t n = leak->command_size < sizeof(text) ? leak->command_size : sizeof(text) - 1;
+
+		for (size_t k = 0; k < n; k++)
+			text[k] = leak->command[k] >= ' ' && leak->command[k] != 0x7f ? leak->command[k] : ' ';
+		text[n] = '\0';
+		out_note("pidbox: leaked: PID %d (inside %d), %.1f s old: %s\n", (int)leak->pid, (int)leak->inside_pid,
+			 (double)leak->age_us / 1e6, text);
+	}
+	if (res->leaked_total > res->n_leaked)
+		out_note("pidbox: leaked: and %llu more\n", (unsigned long long)(res->leaked_total - res->n_leaked));
+}
+
+static const char *ending_words(const struct pidbox_result *res, char *buf, size_t size)
+{
+	static const char *const why[] = {
+		[PIDBOX_REASON_TIMEOUT] = "the time limit ended it",
+		[PIDBOX_REASON_CPU_TIME] = "the limit of CPU time ended it",
+		[PIDBOX_REASON_OOM] = "the kernel ran out of memory for it",
+		[PIDBOX_REASON_PARENT_GONE] = "the caller was gone",
+		[PIDBOX_REASON_SETUP_FAILED] = "it was not started",
+	};
+	char name[16];
+
+	if (res->reason == PIDBOX_REASON_EXITED) {
+		(void)snprintf(buf, size, "exited with %d", res->exit_code);
+	} else if (res->reason == PIDBOX_REASON_SIGNALED || res->reason == PIDBOX_REASON_KILLED) {
+		pidbox_signal_name(res->signal, name);
+		(void)snprintf(buf, size, "%s %s%s", res->reason == PIDBOX_REASON_KILLED ? "ended on demand by" : "died of",
+			       name, res->core_dumped ? " (core dumped)" : "");
+	} else {
+		return why[res->reason];
+	}
+	return buf;
+}
+
+static void print_summary(const struct pidbox_result *res)
+{
+	char words[80];
+
+	out_note("pidbox: %s\npidbox: wall %.3f s, user %.3f s, sys %.3f s, max rss %lld KiB, reaped %llu, leaked %llu\n",
+		 ending_words(res, words, sizeof(words)), (double)res->wall_us / 1e6, (double)res->user_us / 1e6,
+		 (double)res->sys_us / 1e6, (long long)res->max_rss_kib, (unsigned long long)res->reaped,
+		 (unsigned long long)res->leaked_total);
+}
+
+void reporting_end(const struct reporting *r, const struct pidbox *box, const struct pidbox_result *res)
+{
+	if (r->report_fd >= 0 || r->events_fd >= 0) {
+		size_t len = pidbox_record(box, NULL, 0);
+		char *record = malloc(len + 1);
+
+		if (record != NULL) {
+			(void)pidbox_record(box, record, len + 1);
+			write_record(r, record, len);
+			free(record);
+		}
+	}
+	if (r->opts->summary)
+		print_summary(res);
+	if ((r->opts->summary || r->opts->spec.fail_on_leak) && res->leaked_total > 0)
+		print_leaked(res);
+}
+
+void reporting_failed(const struct reporting *r, const struct pidbox_error *err)
+{
+	size_t len = pidbox_record_failed(&r->opts->spec, err, NULL, 0);
+	char *record = malloc(len + 1);
+
+	if (record == NULL)
+		return;
+	(void)pidbox_record_failed(&r->opts->spec, err, record, len + 1);
+	write_record(r, record, len);
+	free(record);
+}

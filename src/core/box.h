@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of struct pidbox: a running box as its front sees it. */
+#ifndef CORE_BOX_H
+#define CORE_BOX_H
+
+#include "core/plan.h"
+#include "core/wire.h"
+
+#include <pidbox.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+struct pidbox {
+	struct pidbox_plan *plan;
+	int socket, pidfd, tty;
+	pid_t init_pid, command_pid;
+	uint64_t pid_namespace;
+	char id[48];
+	char *name;
+	int64_t t0_us, created_us, ready_us, exec_us;
+
+	bool held;         /* waits for pidbox_release */
+	bool executed;     /* the command has been executed */
+	bool closed;       /* the init's end of the socket is closed */
+	bool has_result;
+	bool reaped;       /* the init has been waited for */
+	bool fail_on_leak;
+	struct pidbox_result result;
+	struct pidbox_leak *leaks;
+	size_t n_leaks, leaks_size;
+
+	/* --as-pid1: there is no init to keep the time */
+	int64_t timeout_at, cpu_at, kill_at; /* 0: none */
+	enum pidbox_reason asked;
+	bool ending;
+	int lost_signal;   /* PID 1 has no handler for it, and somebody should hear of that */
+	int forwarded;
+};
+
+/* spawn.c */
+int box_start(struct pidbox *box, struct pidbox_error *err);
+void box_abort(struct pidbox *box);
+
+/* messages.c: one message of the init. @return 1, 0: none yet (or for ever: box->closed), -errno */
+int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about);
+int box_send(struct pidbox *box, const struct wire_msg *msg, size_t size);
+/* Wait until there is a message or the init has ended. */
+int box_poll(const struct pidbox *box, int64_t timeout_us);
+void box_take_leak(struct pidbox *box, const struct wire_msg *msg, pid_t pid);
+
+/* identity.c */
+void box_identify(struct pidbox *box);
+
+/* pid1.c: what the front does itself when the command is PID 1 */
+void pid1_started(struct pidbox *box);
+int pid1_signal(struct pidbox *box, int sig, const struct wire_msg *msg);
+void pid1_kill(struct pidbox *box, enum pidbox_reason why, int64_t grace_us);
+int64_t pid1_next_deadline(const struct pidbox *box);
+void pid1_check_deadlines(struct pidbox *box);
+void pid1_finish(struct pidbox *box, const siginfo_t *info, const struct rusage *usage);
+
+/* diagnose.c: the words for a step that failed */
+int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int aux, struct pidbox_error *err);
+
+/* image.c: the init as a file. @return a descriptor or -errno */
+int image_open(void);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/child.h"
+
+#include "base/io.h"
+#include "base/sys.h"
+#include "kern/caps.h"
+
+#include <string.h>
+
+static int step_map_self(struct child_args *a, const struct wire_step *step)
+{
+	const char *uids = plan_text(a->plan->wire, step->text);
+	const char *gids = plan_text(a->plan->wire, step->text2);
+	int r = io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny", 4);
+
+	if (r == 0)
+		r = io_write_file(AT_FDCWD, "/proc/self/uid_map", uids, strlen(uids));
+	if (r == 0)
+		r = io_write_file(AT_FDCWD, "/proc/self/gid_map", gids, strlen(gids));
+	/* The files of a process that is not dumpable belong to root (proc(5)); after the exec it is dumpable again. */
+	if (r == -EACCES) {
+		a->maps_left = true;
+		r = 0;
+	}
+	return r;
+}
+
+static int step_raise_caps(struct child_args *a, const struct wire_step *step)
+{
+	struct caps caps;
+	int r = caps_get(&caps);
+
+	(void)a;
+	return r < 0 ? r : caps_raise_ambient((uint64_t)step->a & caps.permitted);
+}
+
+static int open_for_init(struct child_args *a)
+{
+	if (a->close_others && sys_close_range(3, ~0u, SYS_CLOSE_RANGE_CLOEXEC) < 0) {
+		for (int fd = 3; fd < 65536; fd++) /* before Linux 5.11 */
+			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	for (size_t i = 0; i < a->n_open_fds; i++)
+		if (a->open_fds[i] >= 0 && fcntl(a->open_fds[i], F_SETFD, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+static int step_exec_init(struct child_args *a, const struct wire_step *step)
+{
+	char name[] = "pidbox-init", wait[] = "wait";
+	char *argv[] = { name, a->socket_arg, a->maps_left ? wait : NULL, NULL };
+	char *envp[] = { NULL };
+	int r = open_for_init(a);
+
+	(void)step;
+	return r < 0 ? r : sys_execveat(a->init_fd, "", argv, envp, AT_EMPTY_PATH);
+}
+
+int child_main(void *arg)
+{
+	static int (*const run[STEP_MAX_])(struct child_args *, const struct wire_step *) = {
+		[STEP_MAP_SELF] = step_map_self,
+		[STEP_RAISE_CAPS] = step_raise_caps,
+		[STEP_EXEC_INIT] = step_exec_init,
+	};
+	struct child_args *a = arg;
+
+	for (size_t i = 0; i < a->plan->n_rows; i++) {
+		const struct wire_step *step = &a->plan->wire->steps[i];
+		int r;
+
+		if (run[step->op] == NULL)
+			continue;
+		r = run[step->op](a, step);
+		if (r < 0) {
+			a->failed_row = (int)i;
+			a->errnum = -r;
+			break;
+		}
+	}
+	_exit(PIDBOX_EXIT_FAILED);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The new process between clone and the exec of the init. It runs in the caller's memory while the caller's thread
+ * waits (CLONE_VM|CLONE_VFORK): only system calls, no allocation, no locks, and nothing changed but *result.
+ */
+#ifndef CORE_CHILD_H
+#define CORE_CHILD_H
+
+#include "core/plan.h"
+
+struct child_args {
+	const struct pidbox_plan *plan;
+	int init_fd;
+	int socket;
+	const int *open_fds; /* what the init gets: their CLOEXEC is taken off in this process's own table */
+	size_t n_open_fds;
+	bool close_others;   /* and everything else above 2 is closed by the exec */
+	char socket_arg[16];
+
+	/* written by the child */
+	volatile int failed_row, errnum; /* errnum 0: the init has been executed */
+	volatile bool maps_left;         /* the child may not write its own maps: the front has to */
+};
+
+int child_main(void *args);
+
+#endif

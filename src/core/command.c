@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/command.h"
+
+#include "base/util.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A list of offsets that grows. */
+struct offsets {
+	uint32_t *at;
+	size_t n, size;
+};
+
+static void push(struct blob *b, struct offsets *list, uint32_t offset)
+{
+	if (list->n == list->size) {
+		size_t size = list->size > 0 ? 2 * list->size : 64;
+		uint32_t *at = reallocarray(list->at, size, sizeof(*at));
+
+		if (at == NULL) {
+			b->error = -ENOMEM;
+			return;
+		}
+		list->at = at;
+		list->size = size;
+	}
+	list->at[list->n++] = offset;
+}
+
+static uint32_t finish(struct blob *b, struct offsets *list)
+{
+	uint32_t table = b->error == 0 ? blob_table(b, list->at, list->n) : 0;
+
+	free(list->at);
+	return table;
+}
+
+/* ------------------------------------------------------------ environment */
+
+static size_t name_length(const char *entry)
+{
+	return strcspn(entry, "=");
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	size_t len = name_length(a);
+
+	return len == name_length(b) && strncmp(a, b, len) == 0;
+}
+
+static bool named_in(const char *entry, const char *const *list, bool with_value)
+{
+	for (; list != NULL && *list != NULL; list++)
+		if (same_name(entry, *list) && (!with_value || strchr(*list, '=') != NULL))
+			return true;
+	return false;
+}
+
+static bool passes(const struct pidbox_spec *s, const char *entry)
+{
+	if (named_in(entry, s->set_env, true))
+		return false; /* replaced */
+	if (s->clear_env)
+		return named_in(entry, s->set_env, false); /* "-e K" keeps K */
+	return !named_in(entry, s->unset_env, false);
+}
+
+static bool set_again_later(const char *const *entry)
+{
+	for (const char *const *p = entry + 1; *p != NULL; p++)
+		if (same_name(*entry, *p) && strchr(*p, '=') != NULL)
+			return true;
+	return false;
+}
+
+static uint32_t build_env(struct blob *b, const struct pidbox_spec *s, const char *const *base)
+{
+	struct offsets list = { 0 };
+
+	for (; base != NULL && *base != NULL; base++)
+		if (passes(s, *base))
+			push(b, &list, blob_str(b, *base));
+	for (const char *const *p = s->set_env; p != NULL && *p != NULL; p++)
+		if (strchr(*p, '=') != NULL && !set_again_later(p))
+			push(b, &list, blob_str(b, *p));
+	return finish(b, &list);
+}
+
+static const char *env_lookup(const struct pidbox_spec *s, const char *const *base, const char *name)
+{
+	size_t len = strlen(name);
+	const char *found = NULL;
+
+	for (; base != NULL && *base != NULL && found == NULL; base++)
+		if (same_name(*base, name) && passes(s, *base) && (*base)[len] == '=')
+			found = *base + len + 1;
+	for (const char *const *p = s->set_env; p != NULL && *p != NULL; p++)
+		if (same_name(*p, name) && (*p)[len] == '=')
+			found = *p + len + 1;
+	return found;
+}
+
+/* ------------------------------------------------------------ files to try */
+
+/* With a slash in it the name is the file; else each directory of PATH, where an empty one is the current directory. */
+static uint32_t build_paths(struct blob *b, const char *file, const char *path)
+{
+	struct offsets list = { 0 };
+
+	if (strchr(file, '/') != NULL || file[0] == '\0') {
+		push(b, &list, blob_str(b, file));
+		return finish(b, &list);
+	}
+	for (const char *p = path;; p++) {
+		size_t len = strcspn(p, ":");
+		uint32_t at = len > 0 ? blob_add(b, p, len) : blob_add(b, ".", 1);
+
+		(void)blob_add(b, "/", 1);
+		(void)blob_str(b, file);
+		push(b, &list, at);
+		p += len;
+		if (*p == '\0')
+			break;
+	}
+	return finish(b, &list);
+}
+
+void command_build(struct blob *b, const struct pidbox_spec *spec, const struct plan_facts *facts,
+		   struct command_tables *ret)
+{
+	const char *const *base = spec->envp != NULL ? spec->envp : facts->environ;
+	const char *shell = env_lookup(spec, base, "SHELL");
+	const char *path = env_lookup(spec, base, "PATH");
+	const char *default_argv[] = { shell != NULL && shell[0] != '\0' ? shell : "/bin/sh", NULL };
+	const char *const *argv = spec->argv != NULL && spec->argv[0] != NULL ? spec->argv : default_argv;
+	struct offsets list = { 0 };
+
+	push(b, &list, blob_str(b, spec->argv0 != NULL ? spec->argv0 : argv[0]));
+	for (size_t i = 1; argv[i] != NULL; i++)
+		push(b, &list, blob_str(b, argv[i]));
+	ret->argv = finish(b, &list);
+	ret->envp = build_env(b, spec, base);
+	ret->paths = build_paths(b, argv[0], path != NULL ? path : "/bin:/usr/bin");
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* What a plan must know of the caller. Everything here only reads. */
+#include "core/plan.h"
+
+#include "base/err.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "kern/caps.h"
+#include "kern/user.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int gather_subids(struct plan_facts *f, struct pidbox_error *err)
+{
+	char name[64] = "";
+	int r;
+
+	(void)user_name(f->euid, NULL, name, sizeof(name));
+	r = subid_read("/etc/subuid", f->euid, name, f->subuids.ranges, PLAN_MAX_RANGES - 1, &f->subuids.n);
+	if (r == 0)
+		r = subid_read("/etc/subgid", f->euid, name, f->subgids.ranges, PLAN_MAX_RANGES - 1, &f->subgids.n);
+	if (r == 0 && f->subuids.n > 0 && f->subgids.n > 0)
+		return 0;
+	r = err_set(err, r < 0 ? -r : ENOENT, PIDBOX_CODE_IDMAP, "mapping subordinate ids");
+	err_why(err, "%s has no range for %s (uid %u)", f->subuids.n == 0 ? "/etc/subuid" : "/etc/subgid",
+		name[0] ? name : "this user", f->euid);
+	err_fix(err, "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s (as root), or --map root",
+		name[0] ? name : "USER");
+	return r;
+}
+
+static int gather_user(const char *user, struct plan_facts *f, struct pidbox_error *err)
+{
+	struct user_ids ids;
+	int r = user_lookup(user, NULL, &ids);
+
+	if (r < 0) {
+		r = err_set(err, -r, PIDBOX_CODE_NOT_FOUND, "looking up the user \"%s\"", user);
+		err_why(err, "neither /etc/passwd and /etc/group nor getent(1) know it");
+		err_fix(err, "give numbers: --user UID:GID");
+		return r;
+	}
+	f->has_user = true;
+	f->uid = ids.uid;
+	f->gid = ids.gid;
+	f->n_groups = ids.n_groups < WIRE_MAX_GROUPS ? ids.n_groups : WIRE_MAX_GROUPS;
+	memcpy(f->groups, ids.groups, f->n_groups * sizeof(f->groups[0]));
+	return 0;
+}
+
+int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct pidbox_error *err)
+{
+	struct plan_facts f = {
+		.euid = geteuid(),
+		.egid = getegid(),
+		.environ = (const char *const *)environ,
+		.realtime_us = clock_us(CLOCK_REALTIME),
+	};
+	struct caps caps = { 0 };
+	int r = caps_get(&caps);
+
+	if (r < 0)
+		return err_set(err, -r, PIDBOX_CODE_NONE, "reading the caller's capabilities");
+	f.caps = caps.effective;
+	f.caps_inheritable = caps.inheritable;
+	/* Ambient capabilities are always inheritable ones: mostly there is nothing to ask for. */
+	f.caps_ambient = caps.inheritable != 0 ? caps_ambient(caps.inheritable) : 0;
+	if (spec->signal_mask == NULL)
+		(void)syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &f.signal_mask, 8);
+	if (spec->map == PIDBOX_MAP_AUTO)
+		r = gather_subids(&f, err);
+	if (r == 0 && spec->user != NULL)
+		r = gather_user(spec->user, &f, err);
+	if (r == 0)
+		*ret = f;
+	return r;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Who a box is to the outside: PID and inode of its init, inode of its PID namespace. */
+#include "core/box.h"
+
+#include "base/util.h"
+#include "kern/proc.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define PIDFS_MAGIC 0x50494446 /* since Linux 6.9 a pidfd's inode number is the process's own, never used again */
+
+static void identify_process(struct pidbox *box)
+{
+	struct statfs fs;
+	struct stat st;
+	struct proc_stat stat;
+	CLEANUP(cleanup_close) int proc = -1;
+
+	if (fstatfs(box->pidfd, &fs) == 0 && fs.f_type == PIDFS_MAGIC && fstat(box->pidfd, &st) == 0) {
+		(void)snprintf(box->id, sizeof(box->id), "%d:%llu", (int)box->init_pid, (unsigned long long)st.st_ino);
+		return;
+	}
+	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (proc >= 0 && proc_read_stat(proc, box->init_pid, &stat) == 0)
+		(void)snprintf(box->id, sizeof(box->id), "%d@%llu", (int)box->init_pid,
+			       (unsigned long long)stat.start_ticks);
+}
+
+void box_identify(struct pidbox *box)
+{
+	char path[48];
+	struct stat st;
+
+	if (box->id[0] == '\0')
+		identify_process(box);
+	if (box->pid_namespace == 0) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)box->init_pid);
+		if (stat(path, &st) == 0)
+			box->pid_namespace = st.st_ino;
+	}
+}
+
+void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret)
+{
+	*ret = (struct pidbox_info){
+		.init_pid = box->init_pid,
+		.command_pid = box->command_pid,
+		.pid_namespace = box->pid_namespace,
+		.created_us = box->created_us,
+		.ready_us = box->ready_us,
+		.exec_us = box->exec_us,
+		.containment = "pidns",
+		.proc = plan_proc_word(box->plan->proc),
+	};
+	(void)snprintf(ret->id, sizeof(ret->id), "%s", box->id);
+}

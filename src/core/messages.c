@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* The front's end of the socket to the init. */
+#include "core/box.h"
+
+#include "base/util.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec iov = { msg, sizeof(*msg) };
+	struct msghdr head = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	if (box->closed)
+		return 0;
+	do
+		n = recvmsg(box->socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (n <= 0) { /* the end, or ECONNRESET: the init has ended with our messages unread */
+		box->closed = true;
+		return 0;
+	}
+	if ((size_t)n < WIRE_HEAD)
+		return -EPROTO;
+	*ret_about = 0;
+	c = CMSG_FIRSTHDR(&head);
+	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+		struct ucred cred;
+
+		memcpy(&cred, CMSG_DATA(c), sizeof(cred));
+		*ret_about = cred.pid;
+	}
+	return 1;
+}
+
+int box_send(struct pidbox *box, const struct wire_msg *msg, size_t size)
+{
+	while (send(box->socket, msg, size, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR)
+			return errno == EPIPE || errno == ECONNRESET ? -ESRCH : -errno;
+	return 0;
+}
+
+int box_poll(const struct pidbox *box, int64_t timeout_us)
+{
+	struct pollfd fds[] = {
+		{ .fd = box->closed ? -1 : box->socket, .events = POLLIN },
+		{ .fd = box->pidfd, .events = POLLIN },
+	};
+	int ms = timeout_us < 0 ? -1 : timeout_us / 1000 >= INT_MAX ? INT_MAX : (int)((timeout_us + 999) / 1000);
+	int n = poll(fds, ARRAY_LEN(fds), ms);
+
+	return n < 0 ? -errno : n;
+}
+
+void box_take_leak(struct pidbox *box, const struct wire_msg *msg, pid_t pid)
+{
+	char *command;
+
+	if (box->n_leaks == box->leaks_size) {
+		size_t size = box->leaks_size > 0 ? 2 * box->leaks_size : 16;
+		struct pidbox_leak *leaks = reallocarray(box->leaks, size, sizeof(*leaks));
+
+		if (leaks == NULL)
+			return; /* it is counted all the same */
+		box->leaks = leaks;
+		box->leaks_size = size;
+	}
+	if (msg->leak.command_size > sizeof(msg->leak.command))
+		return;
+	command = malloc(msg->leak.command_size + 1);
+	if (command == NULL)
+		return;
+	memcpy(command, msg->leak.command, msg->leak.command_size);
+	command[msg->leak.command_size] = '\0';
+	box->leaks[box->n_leaks++] = (struct pidbox_leak){
+		.pid = pid,
+		.inside_pid = msg->leak.inside_pid,
+		.age_us = msg->leak.age_us,
+		.command = command,
+		.command_size = msg->leak.command_size,
+	};
+}

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/options.h"
+
+#include "base/err.h"
+#include "base/parse.h"
+#include "base/util.h"
+#include "kern/ns.h"
+#include "kern/sig.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+/* ------------------------------------------------------------ helpers */
+
+#define usage(s, ...) err_set((s)->err, 0, PIDBOX_CODE_USAGE, __VA_ARGS__)
+
+/* Grow a list by one. @return its new last entry, NULL when out of memory */
+static void *append(void **list, size_t n, size_t size)
+{
+	char *grown = reallocarray(*list, n + 2, size); /* one more for the NULL that ends lists of strings */
+
+	if (grown == NULL)
+		return NULL;
+	*list = grown;
+	memset(grown + n * size, 0, 2 * size);
+	return grown + n * size;
+}
+
+struct word {
+	const char *word;
+	int value;
+};
+
+static int one_of(const struct word *words, size_t n, const char *value, int *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(words[i].word, value) == 0) {
+			*ret = words[i].value;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int duration(struct option_state *s, const char *option, const char *value, int64_t *ret)
+{
+	if (parse_duration(value, ret) == 0)
+		return 0;
+	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not a duration", option, value);
+	err_fix(s->err, "durations are 500us, 500ms, 2s, 1.5s, 1m30s, 1h, 1d; a bare number is seconds");
+	return -EINVAL;
+}
+
+static int signal_number(struct option_state *s, const char *option, const char *value)
+{
+	int sig = sig_parse(value);
+
+	if (sig > 0)
+		return sig;
+	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not a signal", option, value);
+	err_fix(s->err, "give a name (TERM, RTMIN+1) or a number (1 to 64)");
+	return -EINVAL;
+}
+
+static int descriptor(struct option_state *s, const char *option, const char *value, int *ret)
+{
+	if (parse_fd(value, ret) == 0)
+		return 0;
+	return err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not the number of a descriptor", option, value);
+}
+
+static int out_of_memory(struct option_state *s)
+{
+	return err_set(s->err, ENOMEM, PIDBOX_CODE_NONE, "reading the options");
+}
+
+/* ------------------------------------------------------------ namespaces and identity */
+
+static int kinds(struct option_state *s, const char *option, const char *value, uint32_t *bits)
+{
+	uint32_t set;
+
+	if (ns_parse_list(value, &set, NULL) < 0) {
+		(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not a list of namespace kinds", option, value);
+		err_fix(s->err, "kinds are user, pid, mount, uts, ipc, net, cgroup, time and all, with commas between");
+		return -EINVAL;
+	}
+	*bits |= set;
+	return 0;
+}
+
+static int set_unshare(struct option_state *s, const char *value)
+{
+	return kinds(s, "--unshare", value, &s->public.spec.unshare);
+}
+
+static int set_share(struct option_state *s, const char *value)
+{
+	return kinds(s, "--share", value, &s->public.spec.share);
+}
+
+static int set_propagation(struct option_state *s, const char *value)
+{
+	static const struct word words[] = {
+		{ "slave", PIDBOX_PROPAGATION_SLAVE },
+		{ "private", PIDBOX_PROPAGATION_PRIVATE },
+		{ "shared", PIDBOX_PROPAGATION_SHARED },
+		{ "unchanged", PIDBOX_PROPAGATION_UNCHANGED },
+	};
+	int n = 0;
+
+	if (one_of(words, ARRAY_LEN(words), value, &n) < 0)
+		return usage(s, "--propagation takes slave, private, shared or unchanged, not \"%s\"", value);
+	s->public.spec.propagation = (enum pidbox_propagation)n;
+	return 0;
+}
+
+static int set_map(struct option_state *s, const char *value)
+{
+	static const struct word words[] = {
+		{ "me", PIDBOX_MAP_ME },
+		{ "root", PIDBOX_MAP_ROOT },
+		{ "auto", PIDBOX_MAP_AUTO },
+	};
+	int n = 0;
+
+	if (one_of(words, ARRAY_LEN(words), value, &n) < 0)
+		return usage(s, "--map takes me, root or auto, not \"%s\"", value);
+	s->has_map = true;
+	s->public.spec.map = (enum pidbox_map)n;
+	return 0;
+}
+
+static int add_range(struct option_state *s, const char *option, const char *value, struct pidbox_idrange **list,
+		     size_t *n)
+{
+	struct pidbox_idrange range, *at;
+
+	if (parse_idrange(value, &range) < 0)
+		return err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not INSIDE:OUTSIDE:COUNT", option, value);
+	at = append((void **)list, *n, sizeof(range));
+	if (at == NULL)
+		return out_of_memory(s);
+	*at = range;
+	(*n)++;
+	s->public.spec.map = PIDBOX_MAP_EXACT;
+	return 0;
+}
+
+static int add_uid_map(struct option_state *s, const char *value)
+{
+	return add_range(s, "--uid-map", value, &s->uid_maps, &s->public.spec.n_uid_maps);
+}
+
+static int add_gid_map(struct option_state *s, const char *value)
+{
+	return add_range(s, "--gid-map", value, &s->gid_maps, &s->public.spec.n_gid_maps);
+}
+
+static int set_time_offset(struct option_state *s, const char *value)
+{
+	struct pidbox_spec *spec = &s->public.spec;
+	char part[64];
+
+	for (const char *p = value;; p++) {
+		size_t len = strcspn(p, ",");
+		bool mono = strncmp(p, "monotonic=", 10) == 0, boot = strncmp(p, "boottime=", 9) == 0;
+		size_t skip = mono ? 10 : 9;
+
+		if ((!mono && !boot) || len - skip >= sizeof(part))
+			return usage(s, "--time-offset takes monotonic=SECONDS,boottime=SECONDS, not \"%s\"", value);
+		memcpy(part, p + skip, len - skip);
+		part[len - skip] = '\0';
+		if (parse_time_offset(part, mono ? &spec->monotonic : &spec->boottime) < 0)
+			return usage(s, "--time-offset: \"%s\" is not a number of seconds", part);
+		spec->has_monotonic |= mono;
+		spec->has_boottime |= boot;
+		p += len;
+		if (*p == '\0')
+			return 0;
+	}
+}
+
+/* ------------------------------------------------------------ /proc */
+
+static int set_proc(struct option_state *s, const char *value)
+{
+	static const struct word words[] = {
+		{ "fresh", PIDBOX_PROC_FRESH },
+		{ "auto", PIDBOX_PROC_AUTO },
+		{ "keep", PIDBOX_PROC_KEEP },
+		{ "none", PIDBOX_PROC_NONE },
+	};
+	int n = 0;
+
+	if (one_of(words, ARRAY_LEN(words), value, &n) < 0)
+		return usage(s, "--proc takes fresh, auto, keep or none, not \"%s\"", value);
+	s->public.spec.proc = (enum pidbox_proc)n;
+	return 0;
+}
+
+static int set_proc_subset(struct option_state *s, const char *value)
+{
+	if (strcmp(value, "pid") != 0)
+		return usage(s, "--proc-subset takes pid, not \"%s\"", value);
+	s->public.spec.proc_subset_pid = true;
+	return 0;
+}
+
+static int set_number(struct option_state *s, const char *option, const char *value, uint32_t *ret)
+{
+	if (parse_u32(value, 1, 4194304, ret) < 0)
+		return err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not a PID (1 to 4194304)", option, value);
+	return 0;
+}
+
+static int set_first_pid(struct option_state *s, const char *value)
+{
+	return set_number(s, "--first-pid", value, &s->public.spec.first_pid);
+}
+
+static int set_pid_max(struct option_state *s, const char *value)
+{
+	return set_number(s, "--pid-max", value, &s->public.spec.pid_max);
+}
+
+/* ------------------------------------------------------------ the end */
+
+static int set_on_exit(struct option_state *s, const char *value)
+{
+	static const struct word words[] = {
+		{ "kill", PIDBOX_ON_EXIT_KILL },
+		{ "term", PIDBOX_ON_EXIT_TERM },
+		{ "wait", PIDBOX_ON_EXIT_WAIT },
+	};
+	int n = 0;
+
+	if (one_of(words, ARRAY_LEN(words), value, &n) < 0)
+		return usage(s, "--on-exit takes kill, term or wait, not \"%s\"", value);
+	s->has_on_exit = true;
+	s->public.spec.on_exit = (enum pidbox_on_exit)n;
+	return 0;
+}
+
+static int set_stop_signal(struct option_state *s, const char *value)
+{
+	int sig = signal_number(s, "--stop-signal", value);
+
+	if (sig > 0)
+		s->public.spec.stop_signal = sig;
+	return sig > 0 ? 0 : sig;
+}
+
+static int set_signal_map(struct option_state *s, const char *value)
+{
+	struct pidbox_sigmap rows[SIG_MAX];
+	size_t n = 0;
+
+	if (sig_parse_map(value, rows, ARRAY_LEN(rows), &n) < 0) {
+		(void)usage(s, "--signal-map: \"%s\" cannot be used", value);
+		err_fix(s->err, "write TERM=QUIT,HUP= (HUP is dropped); KILL and STOP cannot be changed");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct pidbox_sigmap *at =
+			append((void **)&s->signal_map, s->public.spec.n_signal_map, sizeof(*s->signal_map));
+
+		if (at == NULL)
+			return out_of_memory(s);
+		*at = rows[i];
+		s->public.spec.n_signal_map++;
+	}
+	return 0;
+}
+
+static int set_grace(struct option_state *s, const char *value)
+{
+	s->public.spec.has_grace = true;
+	return duration(s, "--grace", value, &s->public.spec.grace_us);
+}
+
+static int set_timeout(struct option_state *s, const char *value)
+{
+	return duration(s, "--timeout", value, &s->public.spec.timeout_us);
+}
+
+static int set_cpu_time(struct option_state *s, const char *value)
+{
+	return duration(s, "--cpu-time", value, &s->public.spec.cpu_time_us);
+}
+
+static int set_leak_grace(struct option_state *s, const char *value)
+{
+	s->public.spec.has_leak_grace = true;
+	return duration(s, "--leak-grace", value, &s->public.spec.leak_grace_us);
+}
+
+/* ------------------------------------------------------------ the command's world */
+
+static int add_env(struct option_state *s, const char *value)
+{
+	const char **at;
+
+	if (!parse_env_name_ok(value, strcspn(value, "=")))
+		return usage(s, "--env takes NAME=VALUE or NAME, not \"%s\"", value);
+	at = append((void **)&s->set_env, s->n_set_env, sizeof(*at));
+	if (at == NULL)
+		return out_of_memory(s);
+	*at = value;
+	s->n_set_env++;
+	return 0;
+}
+
+static int add_unset_env(struct option_state *s, const char *value)
+{
+	const char **at;
+
+	if (!parse_env_name_ok(value, strlen(value)))
+		return usage(s, "--unset-env takes a NAME, not \"%s\"", value);
+	at = append((void **)&s->unset_env, s->n_unset_env, sizeof(*at));
+	if (at == NULL)
+		return out_of_memory(s);
+	*at = value;
+	s->n_unset_env++;
+	return 0;
+}
+
+static int add_keep_fd(struct option_state *s, const char *value)
+{
+	int fd, *at;
+
+	if (descriptor(s, "--keep-fd", value, &fd) < 0)
+		return -EINVAL;
+	at = append((void **)&s->keep_fds, s->public.spec.n_keep_fds, sizeof(*at));
+	if (at == NULL)
+		return out_of_memory(s);
+	*at = fd;
+	s->public.spec.n_keep_fds++;
+	return 0;
+}
+
+static int set_hold_fd(struct option_state *s, const char *value)
+{
+	s->public.spec.hold = true;
+	return descriptor(s, "--hold-fd", value, &s->public.hold_fd);
+}
+
+static int set_events(struct option_state *s, const char *value)
+{
+	if (strncmp(value, "fd:", 3) != 0)
+		return usage(s, "--events takes fd:N, not \"%s\"", value);
+	return descriptor(s, "--events", value + 3, &s->public.events_fd);
+}
+
+static int set_report(struct option_state *s, const char *value)
+{
+	int fd;
+
+	if (value[0] == '\0')
+		return usage(s, "--report takes a file, fd:N or -, not \"%s\"", value);
+	if (strncmp(value, "fd:", 3) == 0 && descriptor(s, "--report", value + 3, &fd) < 0)
+		return -EINVAL;
+	s->public.report = value;
+	return 0;
+}
+
+static int ignore(struct option_state *s, const char *value)
+{
+	(void)s;
+	(void)value;
+	return 0;
+}
+
+/* ------------------------------------------------------------ the table */
+
+#define AT(member) offsetof(struct pidbox_options, member)
+
+const struct option option_table[] = {
+	{ "Namespaces", 0, "unshare", "KIND,...", "also new: net, user, cgroup, time (all)", 0, 0, set_unshare },
+	{ "Namespaces", 0, "share", "KIND,...", "keep the caller's: uts, ipc, mount (with --proc keep)", 0, 0, set_share },
+	{ "Namespaces", 0, "hostname", "NAME", "host name inside", 0, AT(spec.hostname), NULL },
+	{ "Namespaces", 0, "propagation", "HOW", "of mounts: slave (default), private, shared, unchanged", 0, 0,
+	  set_propagation },
+	{ "Namespaces", 0, "map", "HOW", "rootless identity: me (default), root, auto (subordinate ids)", 0, 0, set_map },
+	{ "Namespaces", 0, "uid-map", "IN:OUT:COUNT", "exact map of uids (may be repeated)", 0, 0, add_uid_map },
+	{ "Namespaces", 0, "gid-map", "IN:OUT:COUNT", "exact map of gids (may be repeated)", 0, 0, add_gid_map },
+	{ "Namespaces", 0, "time-offset", "CLOCK=S,...", "clocks inside: monotonic=S, boottime=S", 0, 0, set_time_offset },
+	{ "/proc and PIDs", 0, "proc", "HOW", "fresh (default), auto, keep, none", 0, 0, set_proc },
+	{ "/proc and PIDs", 0, "proc-hidepid", "HOW", "off, noaccess, invisible, ptraceable", 0, AT(spec.proc_hidepid),
+	  NULL },
+	{ "/proc and PIDs", 0, "proc-subset", "pid", "only the processes, no other files", 0, 0, set_proc_subset },
+	{ "/proc and PIDs", 0, "first-pid", "N", "PID of the command", 0, 0, set_first_pid },
+	{ "/proc and PIDs", 0, "pid-max", "N", "highest PID inside (301 to the outer limit; Linux 6.14)", 0, 0,
+	  set_pid_max },
+	{ "/proc and PIDs", 0, "as-pid1", NULL, "the command itself is PID 1, without an init", AT(spec.as_pid1), 0, NULL },
+	{ "The end", 0, "on-exit", "HOW", "what outlives the command: kill (default), term, wait", 0, 0, set_on_exit },
+	{ "The end", 0, "stop-signal", "SIG", "how the box is asked to end (default TERM)", 0, 0, set_stop_signal },
+	{ "The end", 0, "grace", "D", "from the stop signal to SIGKILL (default 10s)", 0, 0, set_grace },
+	{ "The end", 0, "timeout", "D", "end the box after D of wall clock; 0: no limit", 0, 0, set_timeout },
+	{ "The end", 0, "cpu-time", "D", "end the box after D of CPU time of all its processes; 0: no limit", 0, 0,
+	  set_cpu_time },
+	{ "The end", 0, "signal-map", "A=B,...", "signal A arrives as B; A= drops it", 0, 0, set_signal_map },
+	{ "The end", 0, "fail-on-leak", NULL, "status 123 when anything outlived a successful command",
+	  AT(spec.fail_on_leak), 0, NULL },
+	{ "The end", 0, "leak-grace", "D", "what outlives the command by D is a leak (default 100ms)", 0, 0,
+	  set_leak_grace },
+	{ "The command's world", 'C', "chdir", "DIR", "directory inside", 0, AT(spec.chdir), NULL },
+	{ "The command's world", 'e', "env", "NAME[=VALUE]", "set; without VALUE keep under --clear-env", 0, 0, add_env },
+	{ "The command's world", 0, "unset-env", "NAME", "take out of the environment", 0, 0, add_unset_env },
+	{ "The command's world", 0, "clear-env", NULL, "start with an empty environment", AT(spec.clear_env), 0, NULL },
+	{ "The command's world", 0, "user", "U[:G]", "run as this user", 0, AT(spec.user), NULL },
+	{ "The command's world", 0, "close-fds", NULL, "close descriptors above 2", AT(close_fds), 0, NULL },
+	{ "The command's world", 0, "keep-fd", "N", "keep this one open (may be repeated)", 0, 0, add_keep_fd },
+	{ "The command's world", 0, "hold-fd", "N", "start the command when a byte arrives on N", 0, 0, set_hold_fd },
+	{ "The command's world", 't', "tty", NULL, "a terminal of its own", AT(spec.tty), 0, NULL },
+	{ "The command's world", 'i', "interactive", NULL, "accepted, changes nothing", 0, 0, ignore },
+	{ "What it tells", 0, "report", "FILE|fd:N|-", "at the end, the record as JSON", 0, 0, set_report },
+	{ "What it tells", 0, "summary", NULL, "at the end, a short text on standard error", AT(summary), 0, NULL },
+	{ "What it tells", 0, "events", "fd:N", "JSON lines as things happen", 0, 0, set_events },
+	{ "What it tells", 0, "dry-run", NULL, "print the plan and do nothing", AT(dry_run), 0, NULL },
+	{ "What it tells", 0, "explain", NULL, "narrate each step on standard error", AT(explain), 0, NULL },
+	{ "What it tells", 0, "timing", NULL, "microseconds per step at the end", AT(spec.timing), 0, NULL },
+	{ "What it tells", 'h', "help", NULL, "print this help", AT(help), 0, NULL },
+};
+const size_t option_table_count = ARRAY_LEN(option_table);
+
+/* ------------------------------------------------------------ other tools' spellings */
+
+const char *option_elsewhere(const char *name)
+{
+	static const struct {
+		const char *theirs, *ours;
+	} known[] = {
+		{ "--fork", "a box always has a process of its own" },
+		{ "-f", "a box always has a process of its own" },
+		{ "--pid", "a box always has a PID namespace" },
+		{ "-p", "a box always has a PID namespace" },
+		{ "--unshare-pid", "a box always has a PID namespace" },
+		{ "--mount", "a box has its own mounts" },
+		{ "-m", "a box has its own mounts" },
+		{ "--uts", "a box has its own host name; see --hostname" },
+		{ "-u", "a box has its own host name; to take a variable away use --unset-env" },
+		{ "--ipc", "a box has its own IPC" },
+		{ "--unshare-ipc", "a box has its own IPC" },
+		{ "--unshare-uts", "a box has its own host name" },
+		{ "--mount-proc", "a fresh /proc is the default; see --proc" },
+		{ "--kill-child", "nothing outlives pidbox; see --grace" },
+		{ "--die-with-parent", "nothing outlives pidbox; see --grace" },
+		{ "--forward-signals", "signals are always passed on; see --signal-map" },
+		{ "--rm", "nothing of a box is left anyway" },
+		{ "--init", "an init is the default; see --as-pid1" },
+		{ "--net", "use --unshare net" },
+		{ "-n", "use --unshare net" },
+		{ "--unshare-net", "use --unshare net" },
+		{ "--cgroup", "use --unshare cgroup" },
+		{ "--unshare-cgroup", "use --unshare cgroup" },
+		{ "-U", "use --unshare user" },
+		{ "--unshare-user", "use --unshare user" },
+		{ "--unshare-all", "use --unshare all" },
+		{ "--time", "use --unshare time" },
+		{ "-T", "use --unshare time" },
+		{ "--monotonic", "use --time-offset monotonic=SECONDS" },
+		{ "--boottime", "use --time-offset boottime=SECONDS" },
+		{ "--map-root-user", "use --map root" },
+		{ "-r", "use --map root" },
+		{ "--map-current-user", "use --map me" },
+		{ "-c", "use --map me" },
+		{ "--map-auto", "use --map auto" },
+		{ "--map-user", "use --uid-map INSIDE:OUTSIDE:1" },
+		{ "--map-group", "use --gid-map INSIDE:OUTSIDE:1" },
+		{ "--map-users", "use --uid-map INSIDE:OUTSIDE:COUNT" },
+		{ "--map-groups", "use --gid-map INSIDE:OUTSIDE:COUNT" },
+		{ "--as-pid-1", "use --as-pid1" },
+		{ "--no-init", "use --as-pid1" },
+		{ "--wd", "use --chdir" },
+		{ "-w", "use --chdir" },
+		{ "--workdir", "use --chdir" },
+		{ "--cwd", "use --chdir" },
+		{ "--setuid", "use --user" },
+		{ "-S", "use --user" },
+		{ "--setgid", "use --user U:G" },
+		{ "-G", "use --user U:G" },
+		{ "--uid", "use --user, or --uid-map" },
+		{ "--gid", "use --user, or --gid-map" },
+		{ "--setenv", "use --env NAME=VALUE" },
+		{ "--unsetenv", "use --unset-env" },
+		{ "--unset", "use --unset-env" },
+		{ "--clearenv", "use --clear-env" },
+		{ "--ignore-environment", "use --clear-env" },
+		{ "--block-fd", "use --hold-fd" },
+		{ "--json-status-fd", "use --events fd:N or --report fd:N" },
+		{ "--info-fd", "use --events fd:N" },
+		{ "--kill-after", "use --grace" },
+		{ "-k", "use --grace" },
+		{ "--stop-timeout", "use --grace" },
+		{ "--signal", "use --stop-signal" },
+		{ "-s", "use --stop-signal" },
+		{ "--rewrite", "use --signal-map TERM=QUIT" },
+		{ "--time_limit", "use --timeout" },
+		{ "--new-session", "use --tty" },
+		{ "--hidepid", "use --proc-hidepid" },
+		{ "--root", "this version has no sandbox options yet" },
+		{ "--bind", "this version has no sandbox options yet" },
+		{ "--ro-bind", "this version has no sandbox options yet" },
+	};
+	size_t len = strcspn(name, "=");
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strlen(known[i].theirs) == len && strncmp(known[i].theirs, name, len) == 0)
+			return known[i].ours;
+	return NULL;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading an argv by the table. */
+#include "core/options.h"
+
+#include "base/err.h"
+#include "base/util.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct option *find_long(const char *name, size_t len)
+{
+	for (size_t i = 0; i < option_table_count; i++)
+		if (strlen(option_table[i].name) == len && strncmp(option_table[i].name, name, len) == 0)
+			return &option_table[i];
+	return NULL;
+}
+
+static const struct option *find_letter(char letter)
+{
+	for (size_t i = 0; i < option_table_count; i++)
+		if (option_table[i].letter == letter)
+			return &option_table[i];
+	return NULL;
+}
+
+static int unknown(struct option_state *s, const char *arg)
+{
+	const char *elsewhere = option_elsewhere(arg);
+
+	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "unknown option %.*s", (int)strcspn(arg, "="), arg);
+	if (elsewhere != NULL)
+		err_fix(s->err, "%s", elsewhere);
+	else
+		err_fix(s->err, "`pidbox run --help` lists the options; -- ends them");
+	return -EINVAL;
+}
+
+static int apply(struct option_state *s, const struct option *o, const char *value)
+{
+	char *base = (char *)&s->public;
+
+	if (o->flag != 0)
+		*(bool *)(base + o->flag) = true;
+	if (o->text != 0)
+		*(const char **)(void *)(base + o->text) = value;
+	return o->set != NULL ? o->set(s, value) : 0;
+}
+
+static int missing(struct option_state *s, const struct option *o)
+{
+	return err_set(s->err, 0, PIDBOX_CODE_USAGE, "--%s needs an argument: %s", o->name, o->argument);
+}
+
+/* "--name", "--name=value", "--name value". @return how many arguments it took, or -errno */
+static int take_long(struct option_state *s, char *const argv[], int left)
+{
+	const char *name = argv[0] + 2;
+	size_t len = strcspn(name, "=");
+	const struct option *o = find_long(name, len);
+	const char *value = name[len] == '=' ? name + len + 1 : NULL;
+	int r;
+
+	if (o == NULL)
+		return unknown(s, argv[0]);
+	if (o->argument == NULL && value != NULL)
+		return err_set(s->err, 0, PIDBOX_CODE_USAGE, "--%s takes no argument", o->name);
+	if (o->argument == NULL || value != NULL) {
+		r = apply(s, o, value);
+		return r < 0 ? r : 1;
+	}
+	if (left < 2)
+		return missing(s, o);
+	r = apply(s, o, argv[1]);
+	return r < 0 ? r : 2;
+}
+
+/* "-it", "-C dir", "-Cdir" */
+static int take_letters(struct option_state *s, char *const argv[], int left)
+{
+	for (const char *p = argv[0] + 1; *p != '\0'; p++) {
+		const struct option *o = find_letter(*p);
+		const char alone[] = { '-', *p, '\0' };
+		int r;
+
+		if (o == NULL)
+			return unknown(s, alone);
+		if (o->argument == NULL) {
+			r = apply(s, o, NULL);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (p[1] == '\0' && left < 2)
+			return missing(s, o);
+		r = apply(s, o, p[1] != '\0' ? p + 1 : argv[1]);
+		return r < 0 ? r : p[1] != '\0' ? 1 : 2;
+	}
+	return 1;
+}
+
+static int check(const struct option_state *s)
+{
+	const struct pidbox_spec *spec = &s->public.spec;
+
+	if (spec->as_pid1 && s->has_on_exit)
+		return err_set(s->err, 0, PIDBOX_CODE_USAGE, "--as-pid1 has no init: --on-exit cannot work with it");
+	if (s->has_map && (spec->n_uid_maps > 0 || spec->n_gid_maps > 0))
+		return err_set(s->err, 0, PIDBOX_CODE_USAGE, "--map and --uid-map or --gid-map exclude each other");
+	return 0;
+}
+
+int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **ret, struct pidbox_error *err)
+{
+	struct option_state *s = calloc(1, sizeof(*s));
+	int i = 0, r = 0;
+
+	if (s == NULL)
+		return err_set(err, ENOMEM, PIDBOX_CODE_NONE, "reading the options");
+	s->err = err;
+	s->public.spec.size = sizeof(s->public.spec);
+	s->public.hold_fd = s->public.events_fd = -1;
+	s->public.storage_ = s;
+	while (i < argc && argv[i][0] == '-' && argv[i][1] != '\0') {
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
+		r = argv[i][1] == '-' ? take_long(s, argv + i, argc - i) : take_letters(s, argv + i, argc - i);
+		if (r < 0)
+			break;
+		i += r;
+	}
+	if (r >= 0)
+		r = check(s);
+	if (r < 0) {
+		pidbox_options_free(&s->public);
+		return r;
+	}
+	s->public.spec.argv = i < argc ? (const char *const *)(argv + i) : NULL;
+	s->public.spec.set_env = s->set_env;
+	s->public.spec.unset_env = s->unset_env;
+	s->public.spec.uid_maps = s->uid_maps;
+	s->public.spec.gid_maps = s->gid_maps;
+	s->public.spec.signal_map = s->signal_map;
+	s->public.spec.keep_fds = s->keep_fds;
+	s->public.spec.account = s->public.report != NULL || s->public.summary || s->public.spec.fail_on_leak ||
+				 s->public.events_fd >= 0;
+	*ret = &s->public;
+	return 0;
+}
+
+struct pidbox_spec *pidbox_options_spec(struct pidbox_options *opts)
+{
+	return &opts->spec;
+}
+
+void pidbox_options_free(struct pidbox_options *opts)
+{
+	struct option_state *s = opts != NULL ? opts->storage_ : NULL;
+
+	if (s == NULL)
+		return;
+	free(s->set_env);
+	free(s->unset_env);
+	free(s->uid_maps);
+	free(s->gid_maps);
+	free(s->signal_map);
+	free(s->keep_fds);
+	free(s);
+}
+
+int pidbox_option_row(size_t index, struct pidbox_option_row *ret)
+{
+	const struct option *o = &option_table[index];
+
+	if (index >= option_table_count)
+		return -ENOENT;
+	*ret = (struct pidbox_option_row){
+		.group = o->group,
+		.name = o->name,
+		.argument = o->argument,
+		.help = o->help,
+		.letter = o->letter,
+	};
+	return 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a spec to a flat list of steps. plan_make is pure: what it must know of the world is in struct plan_facts, which
+ * facts.c gathers, so that the tests can plan for any user on any machine.
+ */
+#ifndef CORE_PLAN_H
+#define CORE_PLAN_H
+
+#include "core/steps.h"
+#include "core/wire.h"
+
+#include <pidbox.h>
+
+enum { PLAN_MAX_RANGES = 32 };
+
+struct plan_map {
+	struct pidbox_idrange ranges[PLAN_MAX_RANGES];
+	size_t n;
+};
+
+/* What the plan must know of the caller. */
+struct plan_facts {
+	uint32_t euid, egid;
+	uint64_t caps;             /* effective capabilities */
+	uint64_t caps_inheritable, caps_ambient;
+	const char *const *environ;
+	uint64_t signal_mask;
+	int64_t realtime_us;
+	struct plan_map subuids, subgids; /* only with PIDBOX_MAP_AUTO; inside is 0 in each */
+	bool has_user;             /* spec->user was looked up */
+	uint32_t uid, gid, groups[WIRE_MAX_GROUPS];
+	size_t n_groups;
+};
+
+struct plan_row {
+	enum step_op op;
+	char *call;      /* the system call in words */
+	int64_t took_us; /* -1 */
+	int errnum;
+	bool done;
+};
+
+struct pidbox_plan {
+	struct plan_row rows[WIRE_MAX_STEPS]; /* the same numbers as in wire->steps */
+	size_t n_rows;
+	struct wire_plan *wire;    /* what the init gets: one allocation of wire->size bytes */
+	uint32_t kinds;            /* PIDBOX_NS_* that are new */
+	bool needs_go;             /* the front has something to do after the clone */
+	struct plan_map uid_map, gid_map;
+	enum pidbox_proc proc;
+	int keep_fds[WIRE_MAX_KEEP];
+	bool as_pid1;
+};
+
+int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, struct pidbox_plan **ret,
+	      struct pidbox_error *err);
+/** Row number of an operation, -1 when the plan has none. */
+int plan_find(const struct pidbox_plan *plan, enum step_op op);
+/** What the record calls a kind of /proc. */
+const char *plan_proc_word(enum pidbox_proc proc);
+/** Describe row number index. */
+void plan_describe(const struct pidbox_plan *plan, size_t index, struct pidbox_step *ret);
+/** A text of the wire plan. */
+static inline const char *plan_text(const struct wire_plan *wire, uint32_t offset)
+{
+	return (const char *)wire + offset;
+}
+
+/** Copy a caller's spec of any size into a whole one. @return 0 or -EINVAL with err filled */
+int spec_take(const struct pidbox_spec *given, struct pidbox_spec *ret, struct pidbox_error *err);
+/** What contradicts itself in a spec (spec.c). @return 0 or -EINVAL with err filled */
+int spec_check(const struct pidbox_spec *spec, struct pidbox_error *err);
+
+/** Gather the facts for a spec (facts.c). @return 0, or -errno with err filled */
+int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct pidbox_error *err);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/refusal.h"
+
+#include "base/err.h"
+#include "base/io.h"
+#include "kern/ns.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* @return the number in a file, -1 when there is none */
+static long long number_in(const char *path)
+{
+	char text[32];
+
+	return io_read_file(AT_FDCWD, path, text, sizeof(text)) > 0 ? atoll(text) : -1;
+}
+
+static bool seccomp_filtered(void)
+{
+	char status[4096];
+	const char *p;
+
+	if (io_read_file(AT_FDCWD, "/proc/self/status", status, sizeof(status)) < 0)
+		return false;
+	p = strstr(status, "\nSeccomp:\t");
+	return p != NULL && p[strlen("\nSeccomp:\t")] == '2';
+}
+
+static bool chrooted(void)
+{
+	struct stat own, init;
+
+	return stat("/", &own) == 0 && stat("/proc/1/root/.", &init) == 0 &&
+	       (own.st_ino != init.st_ino || own.st_dev != init.st_dev);
+}
+
+bool refusal_by_apparmor(struct pidbox_error *err)
+{
+	char exe[256];
+	ssize_t n;
+
+	if (number_in("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") != 1 || geteuid() == 0)
+		return false;
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	err->code = PIDBOX_CODE_USERNS_APPARMOR;
+	err_why(err, "kernel.apparmor_restrict_unprivileged_userns=1 and %s has no AppArmor profile that allows userns",
+		n > 0 ? exe : "this program");
+	err_fix(err, "as root, give this one binary a profile: /etc/apparmor.d/pidbox with "
+		     "\"profile pidbox %s flags=(unconfined) { userns, }\", then apparmor_parser -r it; or run as root",
+		n > 0 ? exe : "PATH");
+	return true;
+}
+
+void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err)
+{
+	if (user_namespace && number_in("/proc/sys/kernel/unprivileged_userns_clone") == 0 && geteuid() != 0) {
+		err->code = PIDBOX_CODE_USERNS_DISABLED;
+		err_why(err, "the sysctl kernel.unprivileged_userns_clone is 0: only root may make user namespaces");
+		err_fix(err, "sysctl kernel.unprivileged_userns_clone=1 (as root), or run as root");
+		return;
+	}
+	if (user_namespace && refusal_by_apparmor(err))
+		return;
+	if (seccomp_filtered()) {
+		err->code = PIDBOX_CODE_USERNS_SECCOMP;
+		err_why(err, "a seccomp filter is active (Seccomp: 2 in /proc/self/status): the container runtime blocks new "
+			     "namespaces; the kernel itself would allow them");
+		err_fix(err, "start the outer container with a seccomp profile that allows clone and unshare with namespaces");
+		return;
+	}
+	if (user_namespace && chrooted()) {
+		err_why(err, "the caller is in a chroot, and the kernel makes no user namespace there (clone(2))");
+		err_fix(err, "enter the directory by pivot_root instead of chroot, or run as root");
+		return;
+	}
+	if (!user_namespace) {
+		err->code = PIDBOX_CODE_NEED_USERNS;
+		err_why(err, "CAP_SYS_ADMIN is there, yet a security module refuses new namespaces");
+		err_fix(err, "try --unshare user");
+	}
+}
+
+void refusal_by_limit(uint32_t kinds, struct pidbox_error *err)
+{
+	char values[512] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < ns_kinds_count; i++) {
+		char path[80];
+		long long value;
+
+		if (!(kinds & ns_kinds[i].bit))
+			continue;
+		(void)snprintf(path, sizeof(path), "/proc/sys/user/%s", ns_kinds[i].limit);
+		value = number_in(path);
+		if (value == 0) {
+			err_why(err, "user.%s is 0 in this user namespace: no %s namespace may be made; no disk is full",
+				ns_kinds[i].limit, ns_kinds[i].word);
+			err_fix(err, "sysctl user.%s=15000, as root of the user namespace that set it to 0",
+				ns_kinds[i].limit);
+			return;
+		}
+		len += (size_t)snprintf(values + len, len < sizeof(values) ? sizeof(values) - len : 0, "%suser.%s=%lld",
+					len > 0 ? ", " : "", ns_kinds[i].limit, value);
+	}
+	err_why(err, "one of %s is used up, here or in a user namespace above; or namespaces are nested 32 deep, which is "
+		     "the kernel's end; no disk is full",
+		values);
+	err_fix(err, "nest less deep, end other boxes, or raise the limit (sysctl user.max_..._namespaces)");
+}

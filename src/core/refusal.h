@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Which layer refuses new namespaces: sysctl, LSM, seccomp, a limit, a missing capability. Everything only reads. */
+#ifndef CORE_REFUSAL_H
+#define CORE_REFUSAL_H
+
+#include <pidbox.h>
+
+/** After EPERM and its kin: code, why and fix, when a layer can be named. */
+void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err);
+/** AppArmor lets the clone of a user namespace succeed and refuses what follows. @return true when that is it */
+bool refusal_by_apparmor(struct pidbox_error *err);
+/** After ENOSPC: which limit. */
+void refusal_by_limit(uint32_t kinds, struct pidbox_error *err);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ *   caller (front)                    child                            init (PID 1)                    command (PID 2)
+ *   plan, init image, socket, pidfd of itself
+ *   send plan  ─────────────────────────────────────────────────────▶ (waits in the socket)
+ *   clone(VM|VFORK|NEW*) ───────────▶ maps its own id, raises
+ *   ...the thread sleeps...           ambient capabilities
+ *   wakes up  ◀────────────────────── execveat(init) ────────────────▶ reads the plan
+ *   [maps ids, GO] ──────────────────────────────────────────────────▶ mounts /proc, ...
+ *   [                     ◀───── READY, with a hold; RUN ────────────▶ ]
+ *                                                                      vfork ──────────────────────────▶ chdir, mask, exec
+ *   spawn returns  ◀──────────────────────────────── EXEC or FAILED    closes what it does not need
+ *
+ * Rights. Without CAP_SYS_ADMIN a user namespace comes with the others; the child is all-powerful in it and in what it
+ * owns. An exec under an ordinary uid would drop that, so what the steps need is raised as ambient before it, and
+ * dropped before the command. A single id the child maps itself; more needs the front, and then the init waits for GO.
+ *
+ * Memory. The child borrows the caller's (CLONE_VM) while the caller's thread sleeps (CLONE_VFORK): no page is copied, no
+ * matter how large the caller is, no lock of another thread can be in the way since the child takes none, and after
+ * the exec nothing of the caller is left in it.
+ *
+ * Descriptors. The init gets its end of the socket, a pidfd of the front, and what the command inherits. All of ours are
+ * CLOEXEC; the child takes that off in its own table. The init puts it back before it starts the command.
+ *
+ * Who dies when. The init watches the front's pidfd from its first wait on: when the front is gone, however it went, the
+ * init ends, and with PID 1 everything inside (R8). Between clone and exec nothing waits. The front watches the init
+ * through the pidfd that the clone gave it, and every early return here kills and reaps it (box_abort).
+ */
+#include "core/box.h"
+
+#include "base/err.h"
+#include "base/io.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "core/child.h"
+#include "kern/idmap.h"
+#include "kern/ns.h"
+#include "kern/pidmax.h"
+#include "kern/sig.h"
+#include "kern/tty.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+enum { CHILD_STACK = 64 * 1024 };
+
+/* ------------------------------------------------------------ the end of a failed start */
+
+static void reap(struct pidbox *box)
+{
+	siginfo_t info = { 0 };
+
+	if (box->reaped)
+		return;
+	/* ECHILD: the caller ignores SIGCHLD, or has reaped our init already; it is gone either way. */
+	while (waitid((idtype_t)P_PIDFD, (id_t)box->pidfd, &info, WEXITED | __WALL) < 0)
+		if (errno != EINTR)
+			break;
+	box->reaped = true;
+}
+
+void box_abort(struct pidbox *box)
+{
+	if (box->pidfd < 0 || box->reaped)
+		return;
+	(void)sys_pidfd_send_signal(box->pidfd, SIGKILL, NULL);
+	reap(box);
+}
+
+/* ------------------------------------------------------------ sending the plan */
+
+/*
+ * Send what fits without waiting; before the clone that is mostly everything, so that the init finds its plan in place.
+ * @return bytes sent so far, or -errno
+ */
+static ssize_t send_plan(const struct pidbox *box, size_t from)
+{
+	const struct wire_plan *wire = box->plan->wire;
+
+	while (from < wire->size) {
+		size_t size = wire->size - from < WIRE_PACKET ? wire->size - from : WIRE_PACKET;
+		ssize_t n = send(box->socket, (const char *)wire + from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (n < 0)
+			return -errno;
+		from += (size_t)n;
+	}
+	return (ssize_t)from;
+}
+
+static int send_rest_of_plan(const struct pidbox *box, size_t from)
+{
+	while (from < box->plan->wire->size) {
+		struct pollfd fds[] = {
+			{ .fd = box->socket, .events = POLLOUT },
+			{ .fd = box->pidfd, .events = POLLIN },
+		};
+		ssize_t n;
+
+		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
+			return -errno;
+		if (fds[1].revents != 0)
+			return -EPIPE;
+		n = send_plan(box, from);
+		if (n < 0)
+			return (int)n;
+		from = (size_t)n;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------ the front's steps */
+
+struct start {
+	struct pidbox *box;
+	struct wire_plan *wire;
+	int init_fd, front_pidfd, inside, slave;
+	size_t plan_sent;
+	int *open_fds;
+	size_t n_open_fds;
+	bool maps_left;
+	/* of a step that failed in the child */
+	int failed_row;
+};
+
+static int step_load_init(struct start *s, size_t row)
+{
+	(void)row;
+	s->init_fd = image_open();
+	return s->init_fd < 0 ? s->init_fd : 0;
+}
+
+static int step_open_tty(struct start *s, size_t row)
+{
+	int r = tty_open_pair(0, &s->box->tty, &s->slave);
+
+	(void)row;
+	if (r == 0) {
+		s->wire->tty_fd = s->slave;
+		for (int i = 0; i < 3; i++)
+			s->wire->stdio[i] = s->slave;
+	}
+	return r;
+}
+
+/* Everything that the init has to find open. */
+static int collect_fds(struct start *s)
+{
+	const struct wire_plan *w = s->wire;
+	int *fds = calloc(8 + w->n_keep, sizeof(*fds));
+	size_t n = 0;
+
+	if (fds == NULL)
+		return -ENOMEM;
+	fds[n++] = s->inside;
+	fds[n++] = s->front_pidfd;
+	fds[n++] = w->report_fd;
+	fds[n++] = w->tty_fd;
+	for (int i = 0; i < 3 && w->stdio_given; i++)
+		fds[n++] = w->stdio[i];
+	for (uint32_t i = 0; i < w->n_keep; i++)
+		fds[n++] = w->keep[i];
+	s->open_fds = fds;
+	s->n_open_fds = n;
+	return 0;
+}
+
+static int step_clone(struct start *s, size_t row)
+{
+	struct pidbox *box = s->box;
+	const struct pidbox_plan *plan = box->plan;
+	uint64_t kinds = ns_clone_flags(plan->kinds & ~(uint32_t)PIDBOX_NS_TIME);
+	int flags = (int)(kinds | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD);
+	struct child_args args = {
+		.plan = plan,
+		.init_fd = s->init_fd,
+		.socket = s->inside,
+		.open_fds = s->open_fds,
+		.n_open_fds = s->n_open_fds,
+		.close_others = s->wire->flags & WIRE_CLOSE_FDS,
+	};
+	char *stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	sigbits mask;
+	int r = 0;
+	pid_t pid;
+
+	if (stack == MAP_FAILED)
+		return -errno;
+	(void)snprintf(args.socket_arg, sizeof(args.socket_arg), "%d", s->inside);
+	/* No handler of the caller's may run in the child, which has the caller's memory. The init wants it so too. */
+	(void)sig_block_all(&mask);
+	pid = clone(child_main, stack + CHILD_STACK, flags, &args, &box->pidfd);
+	if (pid < 0)
+		r = -errno;
+	(void)sig_set_mask(mask);
+	(void)munmap(stack, CHILD_STACK);
+	if (pid < 0) {
+		box->pidfd = -1;
+		return r;
+	}
+	box->init_pid = pid;
+	box->created_us = now_us() - box->t0_us;
+	box->pidfd = io_above_stdio(box->pidfd);
+	(void)close(take_fd(&s->inside));
+	(void)row;
+	if (args.errnum != 0) {
+		s->failed_row = args.failed_row;
+		return -args.errnum;
+	}
+	s->maps_left = args.maps_left;
+	return send_rest_of_plan(box, s->plan_sent);
+}
+
+static int write_map(pid_t pid, const char *file, const char *text)
+{
+	char path[48];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	return io_write_file(AT_FDCWD, path, text, strlen(text));
+}
+
+static int step_map_front(struct start *s, size_t row)
+{
+	const struct wire_step *step = &s->wire->steps[row];
+	pid_t pid = s->box->init_pid;
+	int r = 0;
+
+	if (step->flags & STEP_MAP_DENY_SETGROUPS)
+		r = write_map(pid, "setgroups", "deny");
+	if (r == 0)
+		r = write_map(pid, "uid_map", plan_text(s->wire, step->text));
+	if (r == 0)
+		r = write_map(pid, "gid_map", plan_text(s->wire, step->text2));
+	return r;
+}
+
+static int step_map_helper(struct start *s, size_t row)
+{
+	const struct pidbox_plan *plan = s->box->plan;
+	int r = idmap_run_helper("newuidmap", s->box->init_pid, plan->uid_map.ranges, plan->uid_map.n);
+
+	(void)row;
+	return r < 0 ? r : idmap_run_helper("newgidmap", s->box->init_pid, plan->gid_map.ranges, plan->gid_map.n);
+}
+
+static int step_go(struct start *s, size_t row)
+{
+	struct wire_msg msg = { .type = MSG_GO };
+
+	(void)row;
+	return box_send(s->box, &msg, WIRE_HEAD);
+}
+
+/* What the child may not write itself, the front writes, and lets the init go on (it was told to wait). */
+static int write_maps_left(struct start *s)
+{
+	int row = plan_find(s->box->plan, STEP_MAP_SELF);
+	int r = step_map_front(s, (size_t)row);
+
+	s->failed_row = row;
+	return r < 0 ? r : step_go(s, (size_t)row);
+}
+
+/* ------------------------------------------------------------ running them */
+
+static int prepare(struct start *s)
+{
+	int pair[2], on = 1, r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	s->box->socket = io_above_stdio(pair[0]);
+	s->inside = io_above_stdio(pair[1]);
+	if (s->box->socket < 0 || s->inside < 0)
+		return -EMFILE;
+	if (setsockopt(s->box->socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return -errno;
+	s->front_pidfd = io_above_stdio(sys_pidfd_open(getpid(), 0));
+	if (s->front_pidfd < 0)
+		return s->front_pidfd;
+	s->wire->front_pidfd = s->front_pidfd;
+	r = plan_find(s->box->plan, STEP_PID_MAX) >= 0 ? pidmax_is_per_namespace() : 1;
+	if (r == 1)
+		return 0;
+	s->failed_row = plan_find(s->box->plan, STEP_PID_MAX);
+	return r < 0 ? r : -EACCES;
+}
+
+static int run_front_steps(struct start *s)
+{
+	static int (*const run[STEP_MAX_])(struct start *, size_t) = {
+		[STEP_LOAD_INIT] = step_load_init,
+		[STEP_OPEN_TTY] = step_open_tty,
+		[STEP_CLONE] = step_clone,
+		[STEP_MAP_FRONT] = step_map_front,
+		[STEP_MAP_HELPER] = step_map_helper,
+		[STEP_GO] = step_go,
+	};
+	struct pidbox_plan *plan = s->box->plan;
+	int64_t since = now_us();
+
+	for (size_t i = 0; i < plan->n_rows; i++) {
+		struct plan_row *row = &plan->rows[i];
+		int64_t now;
+		int r;
+
+		if (run[row->op] == NULL)
+			continue;
+		s->failed_row = (int)i;
+		if (row->op == STEP_CLONE) {
+			ssize_t n;
+
+			r = collect_fds(s);
+			n = r < 0 ? r : send_plan(s->box, 0);
+			if (n < 0)
+				return (int)n;
+			s->plan_sent = (size_t)n;
+		}
+		r = run[row->op](s, i);
+		if (r < 0)
+			return r;
+		now = now_us();
+		row->done = true;
+		row->took_us = now - since;
+		since = now;
+	}
+	return s->maps_left ? write_maps_left(s) : 0;
+}
+
+static void release_start(struct start *s)
+{
+	cleanup_close(&s->init_fd);
+	cleanup_close(&s->front_pidfd);
+	cleanup_close(&s->inside);
+	cleanup_close(&s->slave);
+	free(s->open_fds);
+}
+
+int box_start(struct pidbox *box, struct pidbox_error *err)
+{
+	struct start s = {
+		.box = box,
+		.wire = box->plan->wire,
+		.init_fd = -1,
+		.front_pidfd = -1,
+		.inside = -1,
+		.slave = -1,
+		.failed_row = 0,
+	};
+	int r = prepare(&s);
+
+	if (r == 0)
+		r = run_front_steps(&s);
+	release_start(&s);
+	if (r < 0) {
+		box_abort(box);
+		return diagnose_step(box->plan, (size_t)s.failed_row, -r, 0, err);
+	}
+	return 0;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a box ends: deadlines, the stop signal and the grace, --on-exit, and the last message.
+ *
+ *   command ends ──▶ [leak grace, when somebody wants to know] ──▶ --on-exit kill: the end
+ *                                                              ──▶ term, wait: the rest runs on ──▶ empty, or the grace is over: the end
+ *   time limit, pidbox_kill, the front is gone ──▶ stop signal to the command ──▶ grace over: the end
+ */
+#include "init/init.h"
+
+#include "base/util.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+
+int64_t end_next_deadline(const struct box *b)
+{
+	int64_t next = 0;
+
+	for (int i = 0; i < DEADLINE_MAX_; i++)
+		if (b->deadline[i] != 0 && (next == 0 || b->deadline[i] < next))
+			next = b->deadline[i];
+	return next;
+}
+
+/* ------------------------------------------------------------ the last things */
+
+static int64_t timeval_us(struct timeval tv)
+{
+	return (int64_t)tv.tv_sec * US_PER_S + tv.tv_usec;
+}
+
+/*
+ * For a record the init ends and reaps everything itself: what a killed process has used is known only when it has been
+ * waited for (getrusage(2)). What cannot be killed now (a process in D state, a zombie whose tracer is outside) is left
+ * to the kernel after a while.
+ */
+static void reap_everything(struct box *b)
+{
+	enum { PATIENCE_MS = 2000 };
+	int64_t until = now_us() + PATIENCE_MS * 1000;
+
+	for (;;) {
+		struct pollfd fd = { .fd = b->signals, .events = POLLIN };
+		int64_t left = until - now_us();
+		uint64_t before = b->result.reaped;
+
+		bool some_left;
+
+		(void)kill(-1, SIGKILL);
+		some_left = loop_reap(b);
+		b->result.reaped = before; /* orphans that ended by themselves, not by this */
+		if (!some_left)
+			return;
+		if (left <= 0 || poll(&fd, 1, (int)(left / 1000 + 1)) == 0)
+			return;
+		loop_take_signals(b);
+	}
+}
+
+static void count_usage(struct box *b)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
+		b->result.user_us = timeval_us(usage.ru_utime);
+		b->result.sys_us = timeval_us(usage.ru_stime);
+		b->result.max_rss_kib = usage.ru_maxrss;
+	}
+	b->result.wall_us = now_us() - b->started_us;
+}
+
+void end_now(struct box *b)
+{
+	struct wire_msg msg = { .type = MSG_RESULT };
+
+	b->ended = true;
+	if (b->plan->flags & WIRE_ACCOUNT)
+		reap_everything(b);
+	if (b->command > 0) { /* dies with us, see below */
+		b->result.signal = SIGKILL;
+		b->result.exit_code = -1;
+	}
+	count_usage(b);
+	if (b->front_gone) {
+		report_write(b);
+	} else {
+		msg.result = b->result;
+		box_send(b, &msg, sizeof(msg), 0);
+	}
+	_exit(0); /* and the kernel kills and reaps whatever is left (R8) */
+}
+
+void end_nothing_left(struct box *b)
+{
+	end_now(b);
+}
+
+/* ------------------------------------------------------------ the command has ended */
+
+/* What becomes of the rest, once it is known who leaked. */
+static void decide_for_the_rest(struct box *b)
+{
+	b->deadline[DEADLINE_LEAK_GRACE] = 0;
+	if (b->plan->flags & WIRE_ACCOUNT)
+		survey_leaks(b);
+	b->phase = PHASE_REST;
+	switch ((enum pidbox_on_exit)b->plan->on_exit) {
+	case PIDBOX_ON_EXIT_KILL:
+		end_now(b);
+	case PIDBOX_ON_EXIT_TERM:
+		(void)kill(-1, SIGTERM);
+		(void)kill(-1, SIGCONT);
+		if (b->deadline[DEADLINE_GRACE] == 0)
+			b->deadline[DEADLINE_GRACE] = now_us() + b->plan->grace_us;
+		break;
+	case PIDBOX_ON_EXIT_WAIT:
+		break;
+	}
+}
+
+/* The reason that the record gives: who asked for the end and got it, else how the command ended. */
+static enum pidbox_reason reason_of(const struct box *b, int status)
+{
+	if (b->ending)
+		return b->asked;
+	if (WIFSIGNALED(status) && b->forwarded == WTERMSIG(status))
+		return PIDBOX_REASON_KILLED;
+	return WIFSIGNALED(status) ? PIDBOX_REASON_SIGNALED : PIDBOX_REASON_EXITED;
+}
+
+void end_command_ended(struct box *b, int status)
+{
+	b->result.reason = reason_of(b, status);
+	if (WIFSIGNALED(status)) {
+		b->result.signal = WTERMSIG(status);
+		b->result.core_dumped = WCOREDUMP(status);
+	} else {
+		b->result.exit_code = WEXITSTATUS(status);
+	}
+	if (b->result.reason != PIDBOX_REASON_KILLED)
+		b->result.ended_by_signal = 0;
+	if (b->ended)
+		return;
+	if (!(b->plan->flags & WIRE_ACCOUNT)) {
+		decide_for_the_rest(b);
+		return;
+	}
+	b->phase = PHASE_LEAK_GRACE;
+	b->deadline[DEADLINE_LEAK_GRACE] = now_us() + b->plan->leak_grace_us;
+}
+
+/* ------------------------------------------------------------ somebody wants it to end */
+
+void end_begin(struct box *b, enum pidbox_reason why, int64_t grace_us)
+{
+	int64_t at = now_us() + grace_us;
+	bool again = b->ending;
+
+	if (!again) {
+		b->ending = true;
+		b->asked = why;
+	}
+	/* A time limit ends the box however the command reacted, even when that has ended already. */
+	if (!again && (b->command > 0 || why == PIDBOX_REASON_TIMEOUT || why == PIDBOX_REASON_CPU_TIME))
+		b->result.reason = why;
+	if (b->asked != PIDBOX_REASON_KILLED)
+		b->result.ended_by_signal = 0;
+	b->deadline[DEADLINE_TIMEOUT] = b->deadline[DEADLINE_CPU] = 0;
+	/* The earlier end wins; asking twice does not buy time. */
+	if (b->deadline[DEADLINE_GRACE] == 0 || at < b->deadline[DEADLINE_GRACE])
+		b->deadline[DEADLINE_GRACE] = at;
+	if (grace_us > 0) {
+		signals_stop_command(b);
+		return;
+	}
+	end_check_deadlines(b);
+}
+
+static void check_cpu(struct box *b, int64_t now)
+{
+	enum { LOOK_AGAIN_AT_LEAST_US = 2000 };
+	int64_t left = b->plan->cpu_time_us - survey_cpu_us(b);
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	b->deadline[DEADLINE_CPU] = 0;
+	if (left <= 0) {
+		end_begin(b, PIDBOX_REASON_CPU_TIME, b->plan->grace_us);
+		return;
+	}
+	/* With all CPUs at work the limit cannot be reached before this. */
+	left /= cpus > 0 ? cpus : 1;
+	b->deadline[DEADLINE_CPU] = now + (left > LOOK_AGAIN_AT_LEAST_US ? left : LOOK_AGAIN_AT_LEAST_US);
+}
+
+void end_check_deadlines(struct box *b)
+{
+	int64_t now;
+
+	if (end_next_deadline(b) == 0)
+		return;
+	now = now_us();
+	if (b->deadline[DEADLINE_GRACE] != 0 && now >= b->deadline[DEADLINE_GRACE])
+		end_now(b);
+	if (b->deadline[DEADLINE_LEAK_GRACE] != 0 && now >= b->deadline[DEADLINE_LEAK_GRACE])
+		decide_for_the_rest(b);
+	if (b->deadline[DEADLINE_TIMEOUT] != 0 && now >= b->deadline[DEADLINE_TIMEOUT]) {
+		b->deadline[DEADLINE_TIMEOUT] = 0;
+		end_begin(b, PIDBOX_REASON_TIMEOUT, b->plan->grace_us);
+	}
+	if (b->deadline[DEADLINE_CPU] != 0 && now >= b->deadline[DEADLINE_CPU])
+		check_cpu(b, now);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pidbox-init: PID 1 of a box.
+ *
+ * It is executed inside the new namespaces, gets the plan over the inherited socket, does the steps that are its own,
+ * starts the command, and from then on waits in one place (loop.c) for four things: a signal, a message of the
+ * front, the front's end, a deadline. It has no fatal path after the start: PID 1's end is everybody's end.
+ *
+ * No malloc, no stdio: the plan is one piece of memory, the rest is in struct box.
+ *
+ *   main.c      receives the plan, runs the steps, starts the command
+ *   inside.c    the steps of the init
+ *   command.c   the steps of the process that becomes the command
+ *   loop.c      the one wait, reaping
+ *   signals.c   what is passed on to the command, and how often
+ *   end.c       deadlines, and how a box ends
+ *   survey.c    who is inside, and what they have used: leaks, CPU time
+ *   report.c    the record, when nobody else is left to write it
+ */
+#ifndef INIT_INIT_H
+#define INIT_INIT_H
+
+#include "base/sys.h"
+#include "core/steps.h"
+#include "core/wire.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum deadline {
+	DEADLINE_TIMEOUT,    /* --timeout */
+	DEADLINE_CPU,        /* next look at the CPU time */
+	DEADLINE_GRACE,      /* after the stop signal: SIGKILL */
+	DEADLINE_LEAK_GRACE, /* what is left by now is a leak */
+	DEADLINE_MAX_
+};
+
+enum phase {
+	PHASE_COMMAND,    /* the command runs */
+	PHASE_LEAK_GRACE, /* it has ended, what is left may still end by itself */
+	PHASE_REST,       /* --on-exit term or wait: the rest runs on */
+};
+
+/* What the process that becomes the command leaves for the init when it fails. */
+struct command_failure {
+	uint32_t step;
+	int32_t errnum, aux;
+};
+
+/* What the init itself got of one signal, in the order of coming; see signals.c. */
+struct echo {
+	int32_t got, matched; /* numbers of the next one to come, and of the next one that nobody has accounted for */
+	int64_t last_us;
+};
+
+struct box {
+	struct wire_plan *plan;
+	int socket;      /* to the front */
+	int signals;     /* signalfd of everything */
+	int proc;        /* root of a procfs that shows the box; -1: not opened yet, -2: there is none */
+	bool proc_outer; /* that procfs is the caller's: PIDs in it are outer ones */
+	bool front_gone;
+
+	uint64_t old_chld_ignored; /* SIGCHLD was ignored by the caller: put back for the command */
+
+	volatile struct command_failure *failure; /* where both see it */
+	pid_t command;   /* inside PID; 0 once it has been reaped */
+	enum phase phase;
+	int64_t deadline[DEADLINE_MAX_]; /* CLOCK_MONOTONIC us; 0: none */
+	struct echo echo[65];
+	bool children;                   /* SIGCHLD came: there is something to reap */
+	struct wire_ident ident;
+
+	bool ending;                  /* the stop signal has been sent */
+	bool ended;                   /* nothing is decided any more: the last reaping */
+	enum pidbox_reason asked;     /* why, while ending */
+	int forwarded;                /* last signal that was passed on, after --signal-map */
+	int64_t started_us, exec_us;
+	struct pidbox_result result;
+	int32_t times[WIRE_MAX_STEPS];
+};
+
+/* main.c */
+void box_fail(struct box *b, uint32_t step, int errnum, int aux) __attribute__((noreturn));
+void box_warn(struct box *b, uint32_t step, int errnum);
+void box_send(struct box *b, const struct wire_msg *msg, size_t size, pid_t about);
+char *box_text(struct box *b, uint32_t offset);
+
+/* inside.c: each returns 0 or -errno */
+int inside_step(struct box *b, uint32_t index);
+int inside_wait_for(struct box *b, uint32_t type);
+
+/* command.c: only async-signal-safe calls; with CLONE_VM the memory is the init's */
+void command_run(struct box *b, volatile struct command_failure *ret); /* returns only on failure */
+
+/* loop.c */
+void loop_run(struct box *b) __attribute__((noreturn));
+void loop_take_signals(struct box *b);
+bool loop_reap(struct box *b); /* @return false when nothing is left */
+
+/* signals.c */
+void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value);
+void signals_requested(struct box *b, const struct wire_msg *msg);
+void signals_echo_answered(struct box *b, const struct wire_msg *msg);
+void signals_stop_command(struct box *b);
+
+/* end.c */
+void end_command_ended(struct box *b, int status);
+void end_begin(struct box *b, enum pidbox_reason why, int64_t grace_us);
+void end_nothing_left(struct box *b) __attribute__((noreturn));
+void end_check_deadlines(struct box *b);
+int64_t end_next_deadline(const struct box *b);
+void end_now(struct box *b) __attribute__((noreturn));
+
+/* survey.c */
+int64_t survey_cpu_us(struct box *b);
+void survey_leaks(struct box *b);
+
+/* report.c */
+void report_write(struct box *b);
+void report_keep_leak(struct box *b, const struct wire_leak *leak);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* The init's own steps, one function a row of the table in core/steps.h. */
+#include "init/init.h"
+
+#include "base/io.h"
+#include "base/util.h"
+#include "kern/net.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+
+/* Wait for a message of this type; 0: only look whether the front still lives. @return 0, -EPIPE when it does not */
+int inside_wait_for(struct box *b, uint32_t type)
+{
+	struct pollfd fds[] = {
+		{ .fd = b->socket, .events = POLLIN },
+		{ .fd = b->plan->front_pidfd, .events = POLLIN },
+	};
+	struct wire_msg msg;
+
+	for (;;) {
+		if (poll(fds, ARRAY_LEN(fds), type != 0 ? -1 : 0) < 0 && errno != EINTR)
+			return -errno;
+		if (fds[1].revents != 0)
+			return -EPIPE;
+		if (type == 0)
+			return 0;
+		if (fds[0].revents == 0)
+			continue;
+		if (recv(b->socket, &msg, sizeof(msg), 0) <= 0 || msg.type == MSG_KILL)
+			return -EPIPE;
+		if (msg.type == type)
+			return 0;
+		if (msg.type == MSG_IDENT)
+			b->ident = msg.ident;
+	}
+}
+
+static int step_checkpoint(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	(void)step;
+	(void)index;
+	/* The front is gone, or gave up after a failure of its own: it has the words for that. */
+	if (inside_wait_for(b, MSG_GO) < 0)
+		_exit(PIDBOX_EXIT_FAILED);
+	return 0;
+}
+
+static int step_loopback(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	int r = net_loopback_up();
+
+	(void)step;
+	if (r < 0)
+		box_warn(b, index, -r); /* a command without a network may still be what was wanted */
+	return 0;
+}
+
+static int step_hostname(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	const char *name = box_text(b, step->text);
+
+	(void)index;
+	return sys_ret(sethostname(name, strlen(name)));
+}
+
+static int step_propagation(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	(void)b;
+	(void)index;
+	return sys_ret(mount(NULL, "/", NULL, (unsigned long)step->a, NULL));
+}
+
+static int step_proc_private(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	(void)b;
+	(void)step;
+	(void)index;
+	return sys_ret(mount(NULL, "/proc", NULL, MS_REC | MS_PRIVATE, NULL));
+}
+
+static int step_mount_proc(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	int r = sys_ret(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, box_text(b, step->text)));
+
+	if (r < 0 && (step->flags & STEP_PROC_AUTO)) {
+		memcpy(b->plan->proc_word, "keep", sizeof("keep"));
+		box_warn(b, index, -r);
+		return 0;
+	}
+	return r;
+}
+
+static int step_hide_proc(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	(void)b;
+	(void)step;
+	(void)index;
+	return sys_ret(mount("tmpfs", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			     "mode=555,nr_inodes=1"));
+}
+
+static int write_number(const char *path, int64_t n)
+{
+	char text[24];
+
+	return io_write_file(AT_FDCWD, path, text, io_decimal(text, n));
+}
+
+static int step_pid_max(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	(void)b;
+	(void)index;
+	/* The front has made sure that this number is the namespace's own (before Linux 6.14 it is the machine's). */
+	return write_number("/proc/sys/kernel/pid_max", step->a);
+}
+
+static int step_first_pid(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	(void)b;
+	(void)index;
+	return write_number("/proc/sys/kernel/ns_last_pid", step->a);
+}
+
+/* The init stays outside of the new time namespace; what it forks is inside. */
+static int step_time_ns(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	const char *offsets = box_text(b, step->text);
+	int r = sys_ret(unshare(CLONE_NEWTIME));
+
+	(void)index;
+	b->failure = mmap(NULL, sizeof(*b->failure), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (b->failure == MAP_FAILED)
+		return -errno;
+	if (r == 0 && offsets[0] != '\0')
+		r = io_write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets, strlen(offsets));
+	return r;
+}
+
+static int step_hold(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	struct wire_msg msg = { .type = MSG_READY };
+
+	(void)step;
+	(void)index;
+	memcpy(msg.times, b->times, sizeof(b->times));
+	box_send(b, &msg, sizeof(msg), 0);
+	if (inside_wait_for(b, MSG_RUN) < 0)
+		_exit(PIDBOX_EXIT_FAILED);
+	return 0;
+}
+
+static void close_between(unsigned from, unsigned to)
+{
+	if (from <= to)
+		(void)sys_close_range(from, to, 0);
+}
+
+/*
+ * What the command inherits it has by now. The init lets go of it all: a pipe must be at its end when the command has
+ * closed it, and what is not open here cannot be taken from here.
+ */
+static void keep_own_fds(struct box *b)
+{
+	unsigned keep[] = { (unsigned)b->socket, (unsigned)b->plan->front_pidfd, (unsigned)b->plan->report_fd };
+	unsigned next = 0;
+
+	for (size_t done = 0; done < ARRAY_LEN(keep); done++) {
+		size_t least = 0;
+
+		for (size_t i = 1; i < ARRAY_LEN(keep); i++)
+			if (keep[i] < keep[least])
+				least = i;
+		if (keep[least] == ~0u)
+			break;
+		if (keep[least] > 0)
+			close_between(next, keep[least] - 1);
+		next = keep[least] + 1;
+		keep[least] = ~0u;
+	}
+	close_between(next, ~0u);
+}
+
+/*
+ * Make the process that becomes the command. With shared memory it leaves its failure where we read it; a process with a
+ * memory of its own (time namespaces: a process that shares memory stays in its parent's, time_namespaces(7)) needs a
+ * shared page for that. Both keep us waiting until they have executed or ended.
+ */
+static int step_start(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	struct wire_msg msg = { .type = MSG_EXEC, .step = index };
+	pid_t pid;
+
+	(void)step;
+	b->exec_us = now_us();
+	pid = b->plan->flags & WIRE_FORK ? (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) : vfork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		command_run(b, b->failure);
+		_exit(PIDBOX_EXIT_FAILED);
+	}
+	if (b->failure->errnum != 0)
+		box_fail(b, b->failure->step, b->failure->errnum, b->failure->aux);
+	b->command = pid;
+	box_send(b, &msg, WIRE_HEAD, pid);
+	keep_own_fds(b);
+	return 0;
+}
+
+int inside_step(struct box *b, uint32_t index)
+{
+	static int (*const run[STEP_MAX_])(struct box *, const struct wire_step *, uint32_t) = {
+		[STEP_CHECKPOINT] = step_checkpoint,
+		[STEP_LOOPBACK] = step_loopback,
+		[STEP_HOSTNAME] = step_hostname,
+		[STEP_PROPAGATION] = step_propagation,
+		[STEP_PROC_PRIVATE] = step_proc_private,
+		[STEP_MOUNT_PROC] = step_mount_proc,
+		[STEP_HIDE_PROC] = step_hide_proc,
+		[STEP_PID_MAX] = step_pid_max,
+		[STEP_TIME_NS] = step_time_ns,
+		[STEP_FIRST_PID] = step_first_pid,
+		[STEP_HOLD] = step_hold,
+		[STEP_START] = step_start,
+	};
+	const struct wire_step *step = &b->plan->steps[index];
+
+	return run[step->op](b, step, index);
+}

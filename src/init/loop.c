@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* The one place where the init waits, and reaping. */
+#include "init/init.h"
+
+#include "base/util.h"
+#include "kern/sig.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+/*
+ * Reap whatever has ended, orphans and the command alike (R6). __WALL: a process cloned with another exit signal is a
+ * child all the same.
+ */
+bool loop_reap(struct box *b)
+{
+	for (;;) {
+		int status;
+		pid_t pid = wait4(-1, &status, WNOHANG | WUNTRACED | __WALL, NULL);
+
+		if (pid < 0 && errno == EINTR)
+			continue;
+		if (pid < 0)
+			return false; /* ECHILD: nothing is left */
+		if (pid == 0)
+			return true;
+		if (WIFSTOPPED(status)) {
+			struct wire_msg msg = { .type = MSG_STOPPED, .signal = WSTOPSIG(status) };
+
+			if (pid == b->command)
+				box_send(b, &msg, WIRE_HEAD, 0);
+			continue;
+		}
+		if (pid == b->command) {
+			b->command = 0;
+			end_command_ended(b, status);
+		} else {
+			b->result.reaped++;
+		}
+	}
+}
+
+void loop_take_signals(struct box *b)
+{
+	struct signalfd_siginfo info[16];
+	ssize_t n;
+
+	while ((n = read(b->signals, info, sizeof(info))) > 0) {
+		for (size_t i = 0; i < (size_t)n / sizeof(info[0]); i++) {
+			int sig = (int)info[i].ssi_signo;
+
+			if (sig == SIGCHLD && info[i].ssi_code > 0)
+				b->children = true; /* from the kernel: CLD_* */
+			else
+				signals_received(b, sig, info[i].ssi_code, (pid_t)info[i].ssi_pid, info[i].ssi_uid,
+						 (int64_t)info[i].ssi_ptr);
+		}
+		if ((size_t)n < sizeof(info))
+			break;
+	}
+}
+
+static void take_message(struct box *b, const struct wire_msg *msg)
+{
+	switch (msg->type) {
+	case MSG_SIGNAL:
+		signals_requested(b, msg);
+		break;
+	case MSG_ECHO_ANSWER:
+		signals_echo_answered(b, msg);
+		break;
+	case MSG_KILL:
+		if (!b->ending) {
+			b->result.ended_by_signal = b->plan->stop_signal;
+			b->result.ended_by_pid = msg->sender_pid;
+			b->result.ended_by_uid = msg->sender_uid;
+		}
+		end_begin(b, PIDBOX_REASON_KILLED, msg->us >= 0 ? msg->us : b->plan->grace_us);
+		break;
+	case MSG_IDENT:
+		b->ident = msg->ident;
+		break;
+	default:
+		break; /* of a newer front: nothing that this init could do */
+	}
+}
+
+static void front_is_gone(struct box *b)
+{
+	b->front_gone = true;
+	end_begin(b, PIDBOX_REASON_PARENT_GONE, b->plan->flags & WIRE_HAS_GRACE ? b->plan->grace_us : 0);
+}
+
+static void take_messages(struct box *b)
+{
+	struct wire_msg msg;
+	ssize_t n;
+
+	while ((n = recv(b->socket, &msg, sizeof(msg), MSG_DONTWAIT)) > 0) {
+		if ((size_t)n >= WIRE_HEAD)
+			take_message(b, &msg);
+	}
+	if (n == 0 && !b->front_gone)
+		front_is_gone(b); /* the caller closed its box, or is gone */
+}
+
+static int poll_timeout(const struct box *b)
+{
+	int64_t at = end_next_deadline(b), left;
+
+	if (at == 0)
+		return -1;
+	left = at - now_us();
+	if (left <= 0)
+		return 0;
+	/* Rounded up, so that it is not called just before the time for nothing. */
+	return left > INT32_MAX / 2 * INT64_C(1000) ? INT32_MAX / 2 : (int)((left + 999) / 1000);
+}
+
+void loop_run(struct box *b)
+{
+	uint64_t all = SIGBITS_ALL;
+
+	/* The command cannot ptrace the init, nor take descriptors from it (ptrace(2), pidfd_getfd(2)). */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	b->signals = sys_signalfd(&all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (b->signals < 0)
+		end_now(b); /* an init that hears nothing would leave its box for ever; there are descriptors to spare */
+	if (b->plan->timeout_us > 0)
+		b->deadline[DEADLINE_TIMEOUT] = b->exec_us + b->plan->timeout_us;
+	if (b->plan->cpu_time_us > 0)
+		b->deadline[DEADLINE_CPU] = b->exec_us + 1;
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = b->signals, .events = POLLIN },
+			{ .fd = b->front_gone ? -1 : b->socket, .events = POLLIN },
+			{ .fd = b->front_gone ? -1 : b->plan->front_pidfd, .events = POLLIN },
+		};
+
+		if (poll(fds, ARRAY_LEN(fds), poll_timeout(b)) < 0)
+			continue; /* ENOMEM at worst; every signal is blocked */
+		if (fds[0].revents != 0)
+			loop_take_signals(b);
+		if (fds[1].revents != 0)
+			take_messages(b);
+		if (fds[2].revents != 0 && !b->front_gone)
+			front_is_gone(b);
+		if (b->children) {
+			b->children = false;
+			if (!loop_reap(b))
+				end_nothing_left(b);
+		}
+		end_check_deadlines(b);
+	}
+}

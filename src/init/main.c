@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "init/init.h"
+
+#include "base/util.h"
+#include "kern/sig.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+char *box_text(struct box *b, uint32_t offset)
+{
+	return offset != 0 ? (char *)b->plan + offset : NULL;
+}
+
+/* A front that does not read must not keep the box from ending: a message waits for room this long, then is lost. */
+enum { SEND_WAIT_MS = 2000 };
+
+static int send_or_wait(struct box *b, const struct msghdr *head)
+{
+	struct pollfd fds[] = {
+		{ .fd = b->socket, .events = POLLOUT },
+		{ .fd = b->plan != NULL ? b->plan->front_pidfd : -1, .events = POLLIN },
+	};
+
+	while (sendmsg(b->socket, head, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		if (errno != EAGAIN)
+			return -errno;
+		if (poll(fds, ARRAY_LEN(fds), SEND_WAIT_MS) <= 0 || fds[1].revents != 0)
+			return -EAGAIN;
+	}
+	return 0;
+}
+
+/*
+ * Send to the front. `about` > 0 puts that process's PID into the message's credentials: the kernel translates it into
+ * the front's namespace (unix(7)), which no number of ours could be. It takes CAP_SYS_ADMIN over our PID namespace, and
+ * without that right the message goes plain. MSG_NOSIGNAL: the front may be gone; its pidfd tells us so, not this.
+ */
+void box_send(struct box *b, const struct wire_msg *msg, size_t size, pid_t about)
+{
+	struct iovec iov = { (void *)(uintptr_t)msg, size };
+	struct msghdr head = { .msg_iov = &iov, .msg_iovlen = 1 };
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(struct ucred))];
+	} control = { 0 };
+
+	if (b->socket < 0 || b->front_gone)
+		return;
+	if (about > 0) {
+		struct ucred cred = { .pid = about, .uid = getuid(), .gid = getgid() };
+
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_CREDENTIALS;
+		control.head.cmsg_len = CMSG_LEN(sizeof(cred));
+		memcpy(CMSG_DATA(&control.head), &cred, sizeof(cred));
+		head.msg_control = &control;
+		head.msg_controllen = sizeof(control.space);
+		if (send_or_wait(b, &head) == 0)
+			return;
+		head.msg_control = NULL;
+		head.msg_controllen = 0;
+	}
+	(void)send_or_wait(b, &head);
+}
+
+void box_fail(struct box *b, uint32_t step, int errnum, int aux)
+{
+	struct wire_msg msg = { .type = MSG_FAILED, .step = step, .value = errnum, .aux = aux };
+
+	box_send(b, &msg, WIRE_HEAD, 0);
+	_exit(PIDBOX_EXIT_FAILED);
+}
+
+void box_warn(struct box *b, uint32_t step, int errnum)
+{
+	struct wire_msg msg = { .type = MSG_WARNING, .step = step, .value = errnum };
+
+	box_send(b, &msg, WIRE_HEAD, 0);
+}
+
+/* ------------------------------------------------------------ receiving the plan */
+
+static void relocate(struct wire_plan *plan, uint32_t table)
+{
+	char **entry = (char **)(void *)((char *)plan + table);
+
+	for (; *entry != NULL; entry++)
+		*entry = (char *)plan + (uintptr_t)*entry;
+}
+
+/* Wait for a packet of the front. Its pidfd is watched too: the end of the socket does not come while some other child of
+ * the front still holds a copy. @return its size, 0 when the front is gone */
+static ssize_t receive(struct box *b, void *buf, size_t size)
+{
+	struct pollfd fds[] = {
+		{ .fd = b->socket, .events = POLLIN },
+		{ .fd = b->plan != NULL ? b->plan->front_pidfd : -1, .events = POLLIN },
+	};
+
+	while (poll(fds, ARRAY_LEN(fds), -1) < 0)
+		if (errno != EINTR)
+			return 0;
+	if (fds[0].revents == 0)
+		return 0;
+	return recv(b->socket, buf, size, 0);
+}
+
+static int receive_plan(struct box *b)
+{
+	static char first[WIRE_PACKET] __attribute__((aligned(16)));
+	struct wire_plan *plan = (void *)first;
+	ssize_t n = receive(b, first, sizeof(first));
+	size_t have = (size_t)n;
+
+	if (n < (ssize_t)sizeof(*plan) || plan->version != WIRE_VERSION || plan->size < have)
+		return -EPROTO;
+	b->plan = plan;
+	if (plan->size > sizeof(first)) {
+		void *whole = mmap(NULL, plan->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (whole == MAP_FAILED)
+			return -errno;
+		memcpy(whole, first, have);
+		b->plan = plan = whole;
+	}
+	for (; have < plan->size; have += (size_t)n) {
+		size_t left = plan->size - have;
+
+		n = receive(b, (char *)plan + have, left < WIRE_PACKET ? left : WIRE_PACKET);
+		if (n <= 0)
+			return -EPIPE;
+	}
+	relocate(plan, plan->argv);
+	relocate(plan, plan->envp);
+	relocate(plan, plan->paths);
+	return 0;
+}
+
+/* ------------------------------------------------------------ the steps */
+
+static void mark_time(struct box *b, uint32_t step, int64_t *since)
+{
+	int64_t now;
+
+	if (!(b->plan->flags & WIRE_TIMING))
+		return;
+	now = now_us();
+	b->times[step] = (int32_t)(now - *since);
+	*since = now;
+}
+
+static void run_steps(struct box *b)
+{
+	int64_t since = b->plan->flags & WIRE_TIMING ? now_us() : 0;
+
+	for (uint32_t i = 0; i < b->plan->n_steps; i++) {
+		int r;
+
+		if (step_rows[b->plan->steps[i].op].side != PIDBOX_SIDE_INIT)
+			continue;
+		r = inside_step(b, i);
+		if (r < 0)
+			box_fail(b, i, -r, 0);
+		mark_time(b, i, &since);
+	}
+}
+
+/* --as-pid1: the command takes this process over; the end of the socket by its exec is the sign of success. */
+static void become_command(struct box *b) __attribute__((noreturn));
+static void become_command(struct box *b)
+{
+	struct wire_msg msg = { .type = MSG_EXEC };
+	struct command_failure failure = { 0 };
+
+	/* Only the parent-death signal is left to follow the front, so it must be in time (prctl(2)). */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || inside_wait_for(b, 0) < 0)
+		_exit(PIDBOX_EXIT_FAILED);
+	if (b->plan->flags & WIRE_TIMING) {
+		struct wire_msg times = { .type = MSG_TIMES };
+
+		memcpy(times.times, b->times, sizeof(b->times));
+		box_send(b, &times, sizeof(times), 0);
+	}
+	box_send(b, &msg, WIRE_HEAD, getpid());
+	command_run(b, &failure);
+	box_fail(b, failure.step, failure.errnum, failure.aux);
+}
+
+/* Signal dispositions are the caller's still: ignored ones stay so for the command (signal(7)). Only SIGCHLD has to
+ * work here: while it is ignored the kernel reaps by itself and throws the status away (wait(2)). */
+static void claim_sigchld(struct box *b)
+{
+	struct sigaction act = { .sa_handler = SIG_DFL }, old;
+
+	if (sigaction(SIGCHLD, &act, &old) == 0)
+		b->old_chld_ignored = old.sa_handler == SIG_IGN;
+}
+
+static int descriptor(const char *arg)
+{
+	int fd = 0;
+
+	if (*arg == '\0')
+		return -1;
+	for (; *arg != '\0'; arg++) {
+		if (*arg < '0' || *arg > '9' || fd > 100000000)
+			return -1;
+		fd = fd * 10 + (*arg - '0');
+	}
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	static struct command_failure failure;
+	static struct box box = { .socket = -1, .signals = -1, .proc = -1, .failure = &failure };
+	struct box *b = &box;
+	sigbits old;
+
+	if (argc < 2 || argc > 3 || getpid() != 1 || (b->socket = descriptor(argv[1])) < 0)
+		return PIDBOX_EXIT_FAILED;
+	memset(argv[1], 0, strlen(argv[1])); /* ps shows the name alone */
+	(void)sig_block_all(&old); /* they are so already; a debugger's start may differ */
+	(void)fcntl(b->socket, F_SETFD, FD_CLOEXEC);
+	(void)prctl(PR_SET_NAME, "pidbox-init");
+	claim_sigchld(b);
+	memset(b->times, 0xff, sizeof(b->times));
+	if (receive_plan(b) < 0)
+		return PIDBOX_EXIT_FAILED;
+	if (b->plan->front_pidfd >= 0)
+		(void)fcntl(b->plan->front_pidfd, F_SETFD, FD_CLOEXEC);
+	if (b->plan->report_fd >= 0)
+		(void)fcntl(b->plan->report_fd, F_SETFD, FD_CLOEXEC);
+	b->started_us = now_us();
+	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1 };
+	if (argc == 3 && inside_wait_for(b, MSG_GO) < 0) /* "wait": the front has to map our ids after all */
+		return PIDBOX_EXIT_FAILED;
+	run_steps(b);
+	if (b->plan->flags & WIRE_AS_PID1)
+		become_command(b);
+	loop_run(b);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* The record, when the front is gone and nobody else is left to write it. */
+#include "init/init.h"
+
+#include "core/record.h"
+
+#include <string.h>
+
+/* Leaks that are kept for it. There is no malloc here, and who is gone reads no long list. */
+enum { KEPT = 16 };
+static struct pidbox_leak kept[KEPT];
+static struct wire_leak kept_text[KEPT];
+
+void report_keep_leak(struct box *b, const struct wire_leak *leak)
+{
+	size_t n = b->result.n_leaked;
+
+	if (n == KEPT)
+		return;
+	kept_text[n] = *leak;
+	kept[n] = (struct pidbox_leak){
+		.inside_pid = leak->inside_pid,
+		.age_us = leak->age_us,
+		.command = kept_text[n].command,
+		.command_size = leak->command_size,
+	};
+	b->result.n_leaked++;
+	b->result.leaked = kept;
+}
+
+void report_write(struct box *b)
+{
+	static char buf[4096];
+	struct sink s = SINK_FD(buf, sizeof(buf), b->plan->report_fd);
+	struct record rec = {
+		.result = &b->result,
+		.name = box_text(b, b->plan->name),
+		.containment = "pidns",
+		.proc = b->plan->proc_word,
+		.id = b->ident.id,
+		.pid_namespace = b->ident.pid_namespace,
+		.init_pid = b->ident.init_pid,
+		.command_pid = b->ident.command_pid,
+		.command = (char *const *)(void *)((char *)b->plan + b->plan->argv),
+		.started_realtime_us = b->plan->started_realtime_us,
+	};
+
+	if (b->plan->report_fd < 0)
+		return;
+	record_write(&s, &rec);
+	sink_str(&s, "\n");
+	(void)sink_end(&s); /* a full disk: nobody is left to hear of it */
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is inside, and what they have used.
+ *
+ * It is read from a procfs of the init's own that is mounted nowhere, so that --proc none and whatever the box has done
+ * to /proc blind nothing. Where the kernel refuses one (a masked /proc, user namespaces), the caller's /proc is read,
+ * which shows more than the box: there a process is ours when it is in our PID namespace.
+ */
+#include "init/init.h"
+
+#include "base/io.h"
+#include "base/util.h"
+#include "kern/proc.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+static bool open_proc(struct box *b)
+{
+	if (b->proc == -1) {
+		b->proc = proc_open_detached();
+		if (b->proc < 0) {
+			b->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			b->proc_outer = true;
+		}
+		if (b->proc < 0)
+			b->proc = -2;
+	}
+	return b->proc >= 0;
+}
+
+static ssize_t namespace_of(int proc, const char *who, char *buf, size_t size)
+{
+	char path[48];
+	size_t len = strlen(who);
+
+	memcpy(path, who, len);
+	memcpy(path + len, "/ns/pid", sizeof("/ns/pid"));
+	return readlinkat(proc, path, buf, size);
+}
+
+/* The PID inside of what procfs calls `pid`; 0: not in this box. */
+static pid_t inside_pid(struct box *b, pid_t pid)
+{
+	char own[64], theirs[64], who[24], path[40], status[4096];
+	size_t len;
+	ssize_t n;
+
+	if (!b->proc_outer)
+		return pid;
+	len = io_decimal(who, pid);
+	who[len] = '\0';
+	n = namespace_of(b->proc, who, theirs, sizeof(theirs));
+	if (n <= 0 || n != namespace_of(b->proc, "self", own, sizeof(own)) || memcmp(own, theirs, (size_t)n) != 0)
+		return 0;
+	memcpy(path, who, len);
+	memcpy(path + len, "/status", sizeof("/status"));
+	if (io_read_file(b->proc, path, status, sizeof(status)) < 0)
+		return 0;
+	pid = proc_parse_innermost_pid(status);
+	return pid > 0 ? pid : 0;
+}
+
+/* CPU time of all that is or was in the box: what has been waited for, and what runs. */
+int64_t survey_cpu_us(struct box *b)
+{
+	struct proc_iter it = { .root = b->proc };
+	struct rusage usage;
+	int64_t us = 0;
+	pid_t pid;
+
+	if (getrusage(RUSAGE_CHILDREN, &usage) == 0)
+		us = (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * US_PER_S + usage.ru_utime.tv_usec +
+		     usage.ru_stime.tv_usec;
+	if (!open_proc(b))
+		return us;
+	it.root = b->proc;
+	while ((pid = proc_next(&it)) > 0) {
+		struct proc_stat stat;
+		pid_t inside = inside_pid(b, pid);
+
+		if (inside > 1 && proc_read_stat(b->proc, pid, &stat) == 0)
+			us += stat.cpu_us;
+	}
+	return us;
+}
+
+static void report_leak(struct box *b, pid_t pid, pid_t inside, const struct proc_stat *stat)
+{
+	struct wire_msg msg = { .type = MSG_LEAK };
+	int64_t started = (int64_t)stat->start_ticks * (US_PER_S / sysconf(_SC_CLK_TCK));
+	ssize_t n = proc_read_cmdline(b->proc, pid, msg.leak.command, sizeof(msg.leak.command));
+
+	msg.leak.inside_pid = inside;
+	msg.leak.command_size = n > 0 ? (uint32_t)n : 0;
+	msg.leak.age_us = clock_us(CLOCK_BOOTTIME) - started;
+	if (b->front_gone)
+		report_keep_leak(b, &msg.leak);
+	else
+		box_send(b, &msg, WIRE_HEAD + offsetof(struct wire_leak, command) + msg.leak.command_size, inside);
+}
+
+/*
+ * Name what has outlived the command. Before it is killed it is stopped: a process that forks during the scan would
+ * otherwise hide its child from it. What is to run on (--on-exit term, wait) is left in peace.
+ */
+void survey_leaks(struct box *b)
+{
+	struct proc_iter it = { .root = -1 };
+	pid_t pid;
+
+	if (!open_proc(b))
+		return;
+	if (b->plan->on_exit == PIDBOX_ON_EXIT_KILL)
+		(void)kill(-1, SIGSTOP);
+	it.root = b->proc;
+	while ((pid = proc_next(&it)) > 0) {
+		struct proc_stat stat;
+		pid_t inside = inside_pid(b, pid);
+
+		if (inside <= 1 || proc_read_stat(b->proc, pid, &stat) < 0 || stat.state == 'Z' || stat.state == 'X')
+			continue;
+		if (b->result.leaked_total++ < WIRE_LEAKS_NAMED)
+			report_leak(b, pid, inside, &stat);
+	}
+}

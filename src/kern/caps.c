@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "kern/caps.h"
+
+#include "base/sys.h"
+
+#include <sys/prctl.h>
+
+#ifndef PR_CAP_AMBIENT
+#define PR_CAP_AMBIENT 47
+#define PR_CAP_AMBIENT_IS_SET 1
+#define PR_CAP_AMBIENT_RAISE 2
+#define PR_CAP_AMBIENT_LOWER 3
+#define PR_CAP_AMBIENT_CLEAR_ALL 4
+#endif
+
+/* The kernel's own layout, _LINUX_CAPABILITY_VERSION_3: two 32-bit halves of each set. */
+struct cap_header {
+	uint32_t version;
+	int pid;
+};
+struct cap_half {
+	uint32_t effective, permitted, inheritable;
+};
+#define CAP_VERSION_3 0x20080522u
+
+int caps_get(struct caps *ret)
+{
+	struct cap_header head = { CAP_VERSION_3, 0 };
+	struct cap_half half[2] = { { 0 } };
+	int r = sys_ret(syscall(SYS_capget, &head, half));
+
+	if (r < 0)
+		return r;
+	ret->effective = half[0].effective | (uint64_t)half[1].effective << 32;
+	ret->permitted = half[0].permitted | (uint64_t)half[1].permitted << 32;
+	ret->inheritable = half[0].inheritable | (uint64_t)half[1].inheritable << 32;
+	return 0;
+}
+
+int caps_set(const struct caps *caps)
+{
+	struct cap_header head = { CAP_VERSION_3, 0 };
+	struct cap_half half[2];
+
+	for (int i = 0; i < 2; i++) {
+		half[i].effective = (uint32_t)(caps->effective >> (32 * i));
+		half[i].permitted = (uint32_t)(caps->permitted >> (32 * i));
+		half[i].inheritable = (uint32_t)(caps->inheritable >> (32 * i));
+	}
+	return sys_ret(syscall(SYS_capset, &head, half));
+}
+
+int caps_raise_ambient(uint64_t set)
+{
+	struct caps caps;
+	int r = caps_get(&caps);
+
+	if (r < 0)
+		return r;
+	caps.inheritable |= set & caps.permitted;
+	r = caps_set(&caps);
+	for (int cap = 0; r == 0 && cap < 64; cap++)
+		if (set & CAP_BIT(cap))
+			r = sys_ret(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0));
+	return r;
+}
+
+uint64_t caps_ambient(uint64_t among)
+{
+	uint64_t set = 0;
+
+	for (int cap = 0; cap < 64; cap++)
+		if ((among & CAP_BIT(cap)) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
+			set |= CAP_BIT(cap);
+	return set;
+}
+
+int caps_drop_ambient(uint64_t ambient, uint64_t inheritable)
+{
+	struct caps caps;
+	int r = caps_get(&caps);
+
+	/* Lowering an inheritable capability lowers the ambient one with it. */
+	if (r < 0)
+		return r;
+	for (int cap = 0; cap < 64; cap++)
+		if ((caps.inheritable & ~inheritable & ~ambient) & CAP_BIT(cap))
+			(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, cap, 0, 0);
+	caps.inheritable = inheritable;
+	return caps_set(&caps);
+}

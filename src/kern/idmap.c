@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "kern/idmap.h"
+
+#include "base/sink.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+enum { HELPER_MAX_RANGES = 32 };
+
+size_t idmap_format(const struct pidbox_idrange *ranges, size_t n, char *buf, size_t size)
+{
+	struct sink s = SINK_BUF(buf, size);
+
+	for (size_t i = 0; i < n; i++) {
+		sink_num(&s, ranges[i].inside);
+		sink_str(&s, " ");
+		sink_num(&s, ranges[i].outside);
+		sink_str(&s, " ");
+		sink_num(&s, ranges[i].count);
+		sink_str(&s, "\n");
+	}
+	return (size_t)sink_end(&s) < size ? s.len : 0;
+}
+
+int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange *ranges, size_t n)
+{
+	char numbers[1 + 3 * HELPER_MAX_RANGES][16];
+	char *argv[3 + 3 * HELPER_MAX_RANGES] = { (char *)program };
+	size_t argc = 1;
+	pid_t child;
+	int status;
+	int r;
+
+	if (n > HELPER_MAX_RANGES)
+		return -E2BIG;
+	(void)snprintf(numbers[0], sizeof(numbers[0]), "%d", (int)pid);
+	argv[argc++] = numbers[0];
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t part[] = { ranges[i].inside, ranges[i].outside, ranges[i].count };
+
+		for (int k = 0; k < 3; k++, argc++) {
+			(void)snprintf(numbers[argc - 1], sizeof(numbers[0]), "%u", part[k]);
+			argv[argc] = numbers[argc - 1];
+		}
+	}
+	argv[argc] = NULL;
+	r = posix_spawnp(&child, program, NULL, NULL, argv, environ);
+	if (r != 0)
+		return -r;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno; /* ECHILD: the caller ignores SIGCHLD; the map itself tells then */
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 127 ? -ENOENT : -EPERM;
+}

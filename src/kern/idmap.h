@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Id maps of user namespaces (user_namespaces(7)). */
+#ifndef KERN_IDMAP_H
+#define KERN_IDMAP_H
+
+#include <pidbox.h>
+
+/** The text of a map file, one range a line. @return its length, 0 when it does not fit */
+size_t idmap_format(const struct pidbox_idrange *ranges, size_t n, char *buf, size_t size);
+/**
+ * Run newuidmap or newgidmap, which write a map with the rights that /etc/subuid and /etc/subgid give.
+ * @return 0; -ENOENT: not installed; -EPERM: it refused
+ */
+int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange *ranges, size_t n);
+
+#endif

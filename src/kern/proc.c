@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "kern/proc.h"
+
+#include "base/io.h"
+#include "base/sys.h"
+#include "base/util.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int proc_open_detached(void)
+{
+	int fs = sys_fsopen("proc", 1 /* FSOPEN_CLOEXEC */);
+	int fd;
+
+	if (fs < 0)
+		return fs;
+	fd = sys_fsconfig(fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	if (fd == 0)
+		fd = sys_fsmount(fs, 1 /* FSMOUNT_CLOEXEC */, 0);
+	(void)close(fs);
+	return fd;
+}
+
+static void path_of(char *path, pid_t pid, const char *file)
+{
+	size_t len = io_decimal(path, pid);
+
+	path[len++] = '/';
+	strcpy(path + len, file);
+}
+
+/* After the name, which may hold anything, even a bracket, the fields are numbers with one space between. */
+int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
+{
+	const char *p = strrchr(text, ')');
+	long long field[23] = { 0 };
+	char state;
+
+	if (p == NULL || p[1] != ' ' || p[2] == '\0' || ticks_per_s <= 0)
+		return -EBADMSG;
+	state = p[2];
+	p += 3;
+	for (int i = 4; i <= 22; i++) {
+		char *end;
+
+		field[i] = strtoll(p, &end, 10);
+		if (end == p)
+			return -EBADMSG;
+		p = end;
+	}
+	ret->state = state;
+	ret->parent = (pid_t)field[4];
+	/* utime, stime, cutime, cstime */
+	ret->cpu_us = (field[14] + field[15] + field[16] + field[17]) * (US_PER_S / ticks_per_s);
+	ret->start_ticks = (uint64_t)field[22];
+	return 0;
+}
+
+int proc_read_stat(int root, pid_t pid, struct proc_stat *ret)
+{
+	char path[40], text[1024];
+	ssize_t n;
+
+	path_of(path, pid, "stat");
+	n = io_read_file(root, path, text, sizeof(text));
+	return n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), ret);
+}
+
+ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size)
+{
+	char path[40];
+
+	path_of(path, pid, "cmdline");
+	return io_read_file(root, path, buf, size);
+}
+
+pid_t proc_parse_innermost_pid(const char *status)
+{
+	const char *p = strstr(status, "\nNSpid:");
+	long pid = -1;
+
+	if (p == NULL)
+		return -EBADMSG;
+	p += strlen("\nNSpid:");
+	while (*p != '\n' && *p != '\0') {
+		char *end;
+
+		pid = strtol(p, &end, 10);
+		if (end == p)
+			return -EBADMSG;
+		p = end;
+	}
+	return pid > 0 ? (pid_t)pid : -EBADMSG;
+}
+
+/* What getdents64(2) gives; readdir would allocate. */
+struct dirent64 {
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+};
+
+static pid_t pid_of_name(const char *name)
+{
+	long pid = 0;
+
+	if (*name < '1' || *name > '9')
+		return 0;
+	for (; *name >= '0' && *name <= '9' && pid < INT32_MAX / 10; name++)
+		pid = pid * 10 + (*name - '0');
+	return *name == '\0' ? (pid_t)pid : 0;
+}
+
+pid_t proc_next(struct proc_iter *it)
+{
+	if (!it->open) {
+		it->dir = openat(it->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (it->dir < 0)
+			return -errno;
+		it->open = true;
+	}
+	for (;;) {
+		const struct dirent64 *entry;
+		pid_t pid;
+
+		if (it->at >= it->len) {
+			it->len = syscall(SYS_getdents64, it->dir, it->buf, sizeof(it->buf));
+			it->at = 0;
+			if (it->len <= 0) {
+				int r = it->len < 0 ? -errno : 0;
+
+				(void)close(it->dir);
+				it->open = false;
+				return r;
+			}
+		}
+		entry = (const void *)(it->buf + it->at);
+		it->at += entry->reclen;
+		pid = pid_of_name(entry->name);
+		if (pid > 0)
+			return pid;
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a procfs (proc(5)) relative to the descriptor of its root, so that it may be another one than /proc, or a
+ * recorded one. No malloc, no stdio: the init uses it.
+ */
+#ifndef KERN_PROC_H
+#define KERN_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/** Open a procfs of the caller's own PID namespace that is mounted nowhere (fsmount(2)). @return descriptor or -errno */
+int proc_open_detached(void);
+
+struct proc_stat {
+	char state;            /* R S D Z T t X I */
+	pid_t parent;
+	int64_t cpu_us;        /* of its own and of the children that it has waited for */
+	uint64_t start_ticks;  /* since boot */
+};
+/** Read PID/stat. @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG */
+int proc_read_stat(int root, pid_t pid, struct proc_stat *ret);
+/** The same from the file's text, which is all that is parsed of it. */
+int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret);
+
+/** Read PID/cmdline, each argument with its NUL. @return bytes (0 for kernel threads and zombies) or -errno */
+ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size);
+
+/**
+ * The last number of "NSpid:" in the text of PID/status: the PID in the process's own namespace.
+ * @return it, or -EBADMSG
+ */
+pid_t proc_parse_innermost_pid(const char *status);
+
+/** Go over the processes. Zeroed but for root before the first call. */
+struct proc_iter {
+	int root;
+	int dir; /* opened by the first call */
+	bool open;
+	char buf[4096] __attribute__((aligned(8)));
+	long len, at;
+};
+/** @return the next PID, 0 after the last one, -errno. Closes what it opened at the end. */
+pid_t proc_next(struct proc_iter *it);
+
+#endif
