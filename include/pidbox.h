@@ -44,7 +44,7 @@ extern "C" {
 #define PIDBOX_VERSION_MAJOR 0
 #define PIDBOX_VERSION_MINOR 1
 #define PIDBOX_VERSION_PATCH 0
-#define PIDBOX_VERSION "0.1.0"
+#define PIDBOX_VERSION	     "0.1.0"
 
 #define PIDBOX_API __attribute__((visibility("default")))
 
@@ -52,7 +52,7 @@ extern "C" {
 
 /** Exit statuses of `run`, `exec`, `wait` and `init` that are pidbox's own. */
 enum pidbox_exit {
-	PIDBOX_EXIT_LEAK = 123,        /**< --fail-on-leak: something outlived a successful command */
+	PIDBOX_EXIT_LEAK = 123,	       /**< --fail-on-leak: something outlived a successful command */
 	PIDBOX_EXIT_TIMEOUT = 124,     /**< a time limit ended the box */
 	PIDBOX_EXIT_FAILED = 125,      /**< pidbox itself failed: nothing of the command ran */
 	PIDBOX_EXIT_CANNOT_EXEC = 126, /**< the command was found but cannot be executed */
@@ -85,16 +85,17 @@ enum pidbox_code {
 
 /** What went wrong. Caller-allocated; needs no freeing; filled only on failure. */
 struct pidbox_error {
-	int errnum;            /**< positive errno; 0 when no system call failed (a usage error) */
+	int errnum;	       /**< positive errno; 0 when no system call failed (a usage error) */
 	enum pidbox_code code; /**< PIDBOX_CODE_NONE when no stable code fits */
 	int exit_status;       /**< what a command line should exit with: 125, 126 or 127 */
-	char step[32];         /**< name of the step that failed ("mount-proc"), "" outside a plan */
-	char what[512];        /**< what was being done */
-	char why[1024];        /**< why, with the layer that refused; may be "" */
-	char fix[512];         /**< the one thing to do; may be "" */
+	char step[32];	       /**< name of the step that failed ("mount-proc"), "" outside a plan */
+	char what[512];	       /**< what was being done */
+	char why[1024];	       /**< why, with the layer that refused; may be "" */
+	char fix[512];	       /**< the one thing to do; may be "" */
 };
 
-/** Allocate an error object (for callers that mirror no struct). NULL when out of memory; free with pidbox_error_free. */
+/** Allocate an error object (for callers that mirror no struct). NULL when out of memory; free with pidbox_error_free.
+ */
 PIDBOX_API struct pidbox_error *pidbox_error_new(void);
 /** Free an error object; NULL is fine. */
 PIDBOX_API void pidbox_error_free(struct pidbox_error *err);
@@ -139,7 +140,7 @@ enum pidbox_propagation {
 /** Identity inside a user namespace (user_namespaces(7)). */
 enum pidbox_map {
 	PIDBOX_MAP_DEFAULT, /**< as PIDBOX_MAP_ME, and asks for no user namespace by itself */
-	PIDBOX_MAP_ME,      /**< the same ids inside */
+	PIDBOX_MAP_ME,	    /**< the same ids inside */
 	PIDBOX_MAP_ROOT,    /**< the caller is root inside */
 	PIDBOX_MAP_AUTO,    /**< the caller is root inside, the subordinate ids follow from 1 on */
 	PIDBOX_MAP_EXACT,   /**< uid_maps and gid_maps */
@@ -185,17 +186,17 @@ struct pidbox_sigmap {
 struct pidbox_spec {
 	size_t size; /**< sizeof(struct pidbox_spec): lets the struct grow */
 
-	const char *const *argv; /**< the command, NULL-terminated; NULL: $SHELL, else /bin/sh */
-	const char *argv0;       /**< argv[0] that the command sees; NULL: argv[0] */
-	const char *const *envp; /**< base environment, NULL: the caller's */
-	bool clear_env;          /**< start from nothing but keep_env and set_env */
+	const char *const *argv;      /**< the command, NULL-terminated; NULL: $SHELL, else /bin/sh */
+	const char *argv0;	      /**< argv[0] that the command sees; NULL: argv[0] */
+	const char *const *envp;      /**< base environment, NULL: the caller's */
+	bool clear_env;		      /**< start from nothing but keep_env and set_env */
 	const char *const *set_env;   /**< "K=V", or "K" to keep K under clear_env; NULL-terminated; may be NULL */
 	const char *const *unset_env; /**< names; NULL-terminated; may be NULL */
-	const char *chdir;            /**< directory inside; NULL: the caller's */
-	const char *user;             /**< "U[:G]", names or numbers; NULL: the caller's */
+	const char *chdir;	      /**< directory inside; NULL: the caller's */
+	const char *user;	      /**< "U[:G]", names or numbers; NULL: the caller's */
 
 	uint32_t unshare; /**< PIDBOX_NS_* that are new besides the default ones */
-	uint32_t share;   /**< PIDBOX_NS_UTS, _IPC, _MOUNT: the caller's */
+	uint32_t share;	  /**< PIDBOX_NS_UTS, _IPC, _MOUNT: the caller's */
 	const char *hostname;
 	enum pidbox_propagation propagation;
 	enum pidbox_map map;
@@ -210,7 +211,7 @@ struct pidbox_spec {
 	bool as_pid1; /**< the command itself is PID 1 */
 	enum pidbox_on_exit on_exit;
 	int stop_signal;     /**< 0: SIGTERM */
-	bool has_grace;      /**< grace_us was given (else 10 s, and 0 when the caller is gone) */
+	bool has_grace;	     /**< grace_us was given (else 10 s, and 0 when the caller is gone) */
 	int64_t grace_us;    /**< from the stop signal to SIGKILL */
 	int64_t timeout_us;  /**< 0: no limit */
 	int64_t cpu_time_us; /**< 0: no limit; CPU time of all processes together */
@@ -221,33 +222,35 @@ struct pidbox_spec {
 	bool has_monotonic, has_boottime;
 	struct pidbox_time_offset monotonic, boottime;
 
-	const int *stdio;    /**< three descriptors that become 0, 1, 2; NULL: the caller's; -1: closed */
-	bool inherit_fds;    /**< descriptors above 2 that are not CLOEXEC are inherited (`pidbox run` without --close-fds) */
+	const int *stdio; /**< three descriptors that become 0, 1, 2; NULL: the caller's; -1: closed */
+	bool inherit_fds; /**< descriptors above 2 that are not CLOEXEC are inherited (`pidbox run` without --close-fds)
+			   */
 	const int *keep_fds; /**< kept open, CLOEXEC or not */
 	size_t n_keep_fds;
-	bool tty;            /**< a terminal of its own for 0, 1, 2: pidbox_tty_fd() is the master */
-	const uint64_t *signal_mask; /**< blocked signals of the command, bit n-1 for signal n; NULL: the calling thread's */
+	bool tty; /**< a terminal of its own for 0, 1, 2: pidbox_tty_fd() is the master */
+	const uint64_t
+		*signal_mask; /**< blocked signals of the command, bit n-1 for signal n; NULL: the calling thread's */
 
-	bool hold;             /**< a checkpoint: pidbox_spawn returns when all is ready; pidbox_release starts the command */
-	bool account;          /**< find leaks and count resources at the end (a record wants it) */
+	bool hold;    /**< a checkpoint: pidbox_spawn returns when all is ready; pidbox_release starts the command */
+	bool account; /**< find leaks and count resources at the end (a record wants it) */
 	bool has_leak_grace;   /**< leak_grace_us was given (else 100 ms) */
 	int64_t leak_grace_us; /**< how long what outlives the command may go on before it is a leak */
 	bool fail_on_leak;     /**< see pidbox_exit_status */
-	int report_fd;         /**< > 0: the init writes the record there when the caller is gone; not inherited */
+	int report_fd;	       /**< > 0: the init writes the record there when the caller is gone; not inherited */
 	const char *name;      /**< appears in the record */
-	bool timing;           /**< measure every step */
-	bool front_forwards;   /**< the caller forwards its signals with pidbox_forward, see there (`pidbox run` does) */
+	bool timing;	       /**< measure every step */
+	bool front_forwards; /**< the caller forwards its signals with pidbox_forward, see there (`pidbox run` does) */
 };
 
 /** A spec that was parsed from options. Owns its strings. */
 struct pidbox_options {
-	struct pidbox_spec spec;  /**< ready for pidbox_spawn */
-	int hold_fd;              /**< --hold-fd N, or -1 */
-	int events_fd;            /**< --events fd:N, or -1 */
-	const char *report;       /**< --report as given, or NULL */
+	struct pidbox_spec spec; /**< ready for pidbox_spawn */
+	int hold_fd;		 /**< --hold-fd N, or -1 */
+	int events_fd;		 /**< --events fd:N, or -1 */
+	const char *report;	 /**< --report as given, or NULL */
 	bool summary, explain, dry_run, help;
-	bool close_fds;           /**< --close-fds was given (spec.inherit_fds is false either way) */
-	void *storage_;           /**< owned */
+	bool close_fds; /**< --close-fds was given (spec.inherit_fds is false either way) */
+	void *storage_; /**< owned */
 };
 
 /**
@@ -268,7 +271,7 @@ PIDBOX_API void pidbox_options_free(struct pidbox_options *opts);
  */
 struct pidbox_option_row {
 	const char *group, *name, *argument, *help; /**< argument NULL: takes none */
-	char letter;                                /**< 0: no short form */
+	char letter;				    /**< 0: no short form */
 };
 PIDBOX_API int pidbox_option_row(size_t index, struct pidbox_option_row *ret);
 
@@ -287,12 +290,12 @@ enum pidbox_side {
 /** One step in words. Strings belong to the plan or the box. */
 struct pidbox_step {
 	enum pidbox_side side;
-	const char *name;   /**< stable: "mount-proc" */
-	const char *call;   /**< the system call with its arguments */
-	const char *does;   /**< what it is for, one sentence */
-	const char *rule;   /**< the kernel's rule behind it; may be "" */
-	int64_t took_us;    /**< -1: not measured, or not done */
-	int errnum;         /**< positive errno of a step that failed and was not fatal; 0 */
+	const char *name; /**< stable: "mount-proc" */
+	const char *call; /**< the system call with its arguments */
+	const char *does; /**< what it is for, one sentence */
+	const char *rule; /**< the kernel's rule behind it; may be "" */
+	int64_t took_us;  /**< -1: not measured, or not done */
+	int errnum;	  /**< positive errno of a step that failed and was not fatal; 0 */
 	bool done;
 };
 
@@ -335,13 +338,13 @@ PIDBOX_API int pidbox_tty_fd(const struct pidbox *box);
 
 /** Who a running box is. */
 struct pidbox_info {
-	pid_t init_pid;         /**< as the caller sees it */
-	pid_t command_pid;      /**< 0: not started, or not known */
-	uint64_t pid_namespace; /**< inode number; 0: not known */
-	char id[48];            /**< "PID:INODE", stable */
+	pid_t init_pid;			       /**< as the caller sees it */
+	pid_t command_pid;		       /**< 0: not started, or not known */
+	uint64_t pid_namespace;		       /**< inode number; 0: not known */
+	char id[48];			       /**< "PID:INODE", stable */
 	int64_t created_us, ready_us, exec_us; /**< since the call of pidbox_spawn; -1: not yet */
-	const char *containment;   /**< "pidns" */
-	const char *proc;          /**< "fresh", "keep" or "none": what it became */
+	const char *containment;	       /**< "pidns" */
+	const char *proc;		       /**< "fresh", "keep" or "none": what it became */
 };
 PIDBOX_API void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret);
 /** The steps as they were done, with times when spec->timing. @return 0, or -ENOENT after the last one */
@@ -358,7 +361,7 @@ struct pidbox_event {
 	enum pidbox_event_type type;
 	int signal;
 	int32_t number; /**< with PIDBOX_EVENT_ECHO */
-	int64_t at_us;  /**< with PIDBOX_EVENT_ECHO */
+	int64_t at_us;	/**< with PIDBOX_EVENT_ECHO */
 };
 /** Take the next event without blocking. @return 1 and *ret; 0 when there is none; negative errno */
 PIDBOX_API int pidbox_next_event(struct pidbox *box, struct pidbox_event *ret);
@@ -371,9 +374,9 @@ PIDBOX_API int pidbox_signal(struct pidbox *box, int sig);
 
 /** A signal that the caller got and passes on. */
 struct pidbox_origin {
-	pid_t pid;     /**< sender, 0: not known */
+	pid_t pid; /**< sender, 0: not known */
 	uid_t uid;
-	bool queued;   /**< it was sent with a value (sigqueue(3)) */
+	bool queued; /**< it was sent with a value (sigqueue(3)) */
 	int64_t value;
 };
 /**
@@ -405,7 +408,7 @@ enum pidbox_reason {
 
 /** A process that had outlived the command. Strings belong to the box. */
 struct pidbox_leak {
-	pid_t pid;        /**< as the caller sees it; 0: not known */
+	pid_t pid; /**< as the caller sees it; 0: not known */
 	pid_t inside_pid;
 	int64_t age_us;
 	const char *command; /**< its arguments, each with its NUL */
@@ -415,14 +418,14 @@ struct pidbox_leak {
 /** How it ended. */
 struct pidbox_result {
 	enum pidbox_reason reason;
-	int exit_code;        /**< -1: it did not exit */
-	int signal;           /**< 0: no signal */
+	int exit_code; /**< -1: it did not exit */
+	int signal;    /**< 0: no signal */
 	bool core_dumped;
 	int ended_by_signal;  /**< 0: nobody asked for the end */
 	pid_t ended_by_pid;   /**< 0: not known */
 	int64_t ended_by_uid; /**< -1: not known */
 	int64_t wall_us, user_us, sys_us, max_rss_kib;
-	uint64_t reaped;      /**< orphans that the init reaped while the box ran */
+	uint64_t reaped; /**< orphans that the init reaped while the box ran */
 	const struct pidbox_leak *leaked;
 	size_t n_leaked;
 	uint64_t leaked_total; /**< may be more than n_leaked, when there were too many to name */

@@ -15,12 +15,8 @@ struct duration_unit {
 
 /* From large to small: the order in which they may follow each other. */
 static const struct duration_unit duration_units[] = {
-	{ "d", UINT64_C(86400000000) },
-	{ "h", UINT64_C(3600000000) },
-	{ "m", UINT64_C(60000000) },
-	{ "s", UINT64_C(1000000) },
-	{ "ms", UINT64_C(1000) },
-	{ "us", UINT64_C(1) },
+	{ "d", UINT64_C(86400000000) }, { "h", UINT64_C(3600000000) }, { "m", UINT64_C(60000000) },
+	{ "s", UINT64_C(1000000) },	{ "ms", UINT64_C(1000) },      { "us", UINT64_C(1) },
 };
 #define DURATION_SECONDS (&duration_units[3])
 
@@ -157,16 +153,20 @@ int parse_size(const char *s, uint64_t *ret_bytes)
 	if (r == -EINVAL)
 		return r;
 	switch (*s) {
-	case 'T': case 't':
+	case 'T':
+	case 't':
 		shift += 10;
 		__attribute__((fallthrough));
-	case 'G': case 'g':
+	case 'G':
+	case 'g':
 		shift += 10;
 		__attribute__((fallthrough));
-	case 'M': case 'm':
+	case 'M':
+	case 'm':
 		shift += 10;
 		__attribute__((fallthrough));
-	case 'K': case 'k':
+	case 'K':
+	case 'k':
 		shift += 10;
 		s++;
 		break;

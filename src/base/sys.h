@@ -35,9 +35,9 @@
 #define SYS_pidfd_send_signal 424
 #endif
 #ifndef SYS_fsopen
-#define SYS_fsopen 430
+#define SYS_fsopen   430
 #define SYS_fsconfig 431
-#define SYS_fsmount 432
+#define SYS_fsmount  432
 #endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -46,9 +46,9 @@
 #define SYS_close_range 436
 #endif
 #define SYS_CLOSE_RANGE_CLOEXEC 4u /* Linux 5.11 */
-#define SYS_MFD_CLOEXEC 1u
-#define SYS_MFD_ALLOW_SEALING 2u
-#define SYS_MFD_EXEC 0x10u /* Linux 6.3 */
+#define SYS_MFD_CLOEXEC		1u
+#define SYS_MFD_ALLOW_SEALING	2u
+#define SYS_MFD_EXEC		0x10u /* Linux 6.3 */
 #define SYS_FSCONFIG_CMD_CREATE 6u
 
 static inline int sys_ret(long r)

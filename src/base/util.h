@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define CLEANUP(f) __attribute__((cleanup(f)))
-#define US_PER_S INT64_C(1000000)
+#define CLEANUP(f)   __attribute__((cleanup(f)))
+#define US_PER_S     INT64_C(1000000)
 
 static inline void cleanup_free(void *p)
 {

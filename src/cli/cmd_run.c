@@ -22,19 +22,21 @@ static int print_help(void)
 	const char *group = "";
 
 	(void)printf("usage: pidbox run [OPTION...] [--] [COMMAND [ARG...]]\n\n"
-		     "Run COMMAND (default: the shell) as its own process world. When pidbox returns, everything of it is gone.\n");
+		     "Run COMMAND (default: the shell) as its own process world. When pidbox returns, everything of it "
+		     "is gone.\n");
 	for (size_t i = 0; pidbox_option_row(i, &row) == 0; i++) {
 		char left[64];
 
 		if (strcmp(group, row.group) != 0)
 			(void)printf("\n%s\n", row.group);
 		group = row.group;
-		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", row.letter ? "-" : " ", row.letter ? row.letter : ' ',
-			       row.letter ? ", " : "  ", row.name, row.argument != NULL ? " " : "",
-			       row.argument != NULL ? row.argument : "");
+		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", row.letter ? "-" : " ",
+			       row.letter ? row.letter : ' ', row.letter ? ", " : "  ", row.name,
+			       row.argument != NULL ? " " : "", row.argument != NULL ? row.argument : "");
 		(void)printf("  %-30s %s\n", left, row.help);
 	}
-	(void)printf("\nExit status: the command's own; 123 leak, 124 time limit, 125 pidbox failed, 126 cannot be executed,\n"
+	(void)printf("\nExit status: the command's own; 123 leak, 124 time limit, 125 pidbox failed, 126 cannot be "
+		     "executed,\n"
 		     "127 not found. When the command dies of a signal, so does pidbox. See pidbox-run(1).\n");
 	return fflush(stdout) == 0 ? 0 : PIDBOX_EXIT_FAILED;
 }
@@ -83,18 +85,14 @@ static int close_gap(int from, int to)
 }
 
 /*
- * A pipe is at its end when the command has closed it: neither standard input and output nor an inherited descriptor may
- * stay open here. Standard error stays, for our own words.
+ * A pipe is at its end when the command has closed it: neither standard input and output nor an inherited descriptor
+ * may stay open here. Standard error stays, for our own words.
  */
 static void let_go_of_the_callers(const struct run *run)
 {
 	const int own[] = {
-		run->relay.signals,
-		pidbox_pidfd(run->relay.box),
-		pidbox_event_fd(run->relay.box),
-		run->relay.tty,
-		terminal_fd(run->relay.terminal),
-		run->reporting.report_fd,
+		run->relay.signals,	  pidbox_pidfd(run->relay.box),	    pidbox_event_fd(run->relay.box),
+		run->relay.tty,		  terminal_fd(run->relay.terminal), run->reporting.report_fd,
 		run->reporting.events_fd,
 	};
 	int next = 3, null;
@@ -165,7 +163,8 @@ static int hold(struct run *run)
 	if (r < 0) {
 		(void)snprintf(err.what, sizeof(err.what), "waiting on --hold-fd");
 		(void)snprintf(err.why, sizeof(err.why), "%s",
-			       r == -ESRCH ? "the init has ended" : "its end came before a byte: the command was not started");
+			       r == -ESRCH ? "the init has ended"
+					   : "its end came before a byte: the command was not started");
 		return give_up(run, &err);
 	}
 	if (run->opts->explain)
@@ -205,7 +204,8 @@ static int end(struct run *run, const struct pidbox_result *res, int waited)
 
 	terminal_restore(run->relay.terminal);
 	if (waited == -EBUSY)
-		out_note("pidbox: warning: a process that entered the box from outside (nsenter) or a tracer holds its end up\n");
+		out_note("pidbox: warning: a process that entered the box from outside (nsenter) or a tracer holds its "
+			 "end up\n");
 	if (run->opts->spec.timing)
 		words_timing(run->relay.box);
 	reporting_end(&run->reporting, run->relay.box, res);

@@ -28,8 +28,10 @@ static const struct verb *find(const char *name)
 
 static void print_help(FILE *out)
 {
-	(void)fprintf(out, "usage: pidbox VERB [OPTION...]\n\nRun any command as its own process world: PIDs from 1, an init, "
-			   "a /proc and a host name\nof its own; and nothing of it is left when it ends.\n\n");
+	(void)fprintf(
+		out,
+		"usage: pidbox VERB [OPTION...]\n\nRun any command as its own process world: PIDs from 1, an init, "
+		"a /proc and a host name\nof its own; and nothing of it is left when it ends.\n\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		(void)fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].help);
 	(void)fprintf(out, "\n`pidbox VERB --help` tells more; so do pidbox(1) and pidbox-run(1).\n");
@@ -56,8 +58,9 @@ static int cmd_version(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	(void)printf("pidbox %s\nbuilt in: run; init as sealed memory; namespaces user pid mount uts ipc net cgroup time\n",
-		     pidbox_version());
+	(void)printf(
+		"pidbox %s\nbuilt in: run; init as sealed memory; namespaces user pid mount uts ipc net cgroup time\n",
+		pidbox_version());
 	return finish(stdout);
 }
 

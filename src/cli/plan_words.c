@@ -25,8 +25,7 @@ void words_plan(FILE *out, const struct pidbox_plan *plan)
 }
 
 /* Steps of some sides, with who does them: PIDs are the outer ones for the front and the inner ones inside. */
-void words_explain(const struct pidbox *box, const struct pidbox_info *info, enum pidbox_side from,
-		   enum pidbox_side to)
+void words_explain(const struct pidbox *box, const struct pidbox_info *info, enum pidbox_side from, enum pidbox_side to)
 {
 	struct pidbox_step step;
 
@@ -37,8 +36,8 @@ void words_explain(const struct pidbox *box, const struct pidbox_info *info, enu
 		if (step.rule[0] != '\0')
 			out_note("         (%s)\n", step.rule);
 		if (strcmp(step.name, "clone") == 0)
-			out_note("         outside it is PID %d, inside PID 1; box %s, PID namespace %llu\n", info->init_pid,
-				 info->id, (unsigned long long)info->pid_namespace);
+			out_note("         outside it is PID %d, inside PID 1; box %s, PID namespace %llu\n",
+				 info->init_pid, info->id, (unsigned long long)info->pid_namespace);
 		if (step.errnum != 0)
 			out_note("         it failed (%s), which is not fatal\n", strerror(step.errnum));
 	}

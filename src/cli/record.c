@@ -159,8 +159,9 @@ static const char *ending_words(const struct pidbox_result *res, char *buf, size
 		(void)snprintf(buf, size, "exited with %d", res->exit_code);
 	} else if (res->reason == PIDBOX_REASON_SIGNALED || res->reason == PIDBOX_REASON_KILLED) {
 		pidbox_signal_name(res->signal, name);
-		(void)snprintf(buf, size, "%s %s%s", res->reason == PIDBOX_REASON_KILLED ? "ended on demand by" : "died of",
-			       name, res->core_dumped ? " (core dumped)" : "");
+		(void)snprintf(buf, size, "%s %s%s",
+			       res->reason == PIDBOX_REASON_KILLED ? "ended on demand by" : "died of", name,
+			       res->core_dumped ? " (core dumped)" : "");
 	} else {
 		return why[res->reason];
 	}
@@ -171,7 +172,8 @@ static void print_summary(const struct pidbox_result *res)
 {
 	char words[80];
 
-	out_note("pidbox: %s\npidbox: wall %.3f s, user %.3f s, sys %.3f s, max rss %lld KiB, reaped %llu, leaked %llu\n",
+	out_note("pidbox: %s\npidbox: wall %.3f s, user %.3f s, sys %.3f s, max rss %lld KiB, reaped %llu, leaked "
+		 "%llu\n",
 		 ending_words(res, words, sizeof(words)), (double)res->wall_us / 1e6, (double)res->user_us / 1e6,
 		 (double)res->sys_us / 1e6, (long long)res->max_rss_kib, (unsigned long long)res->reaped,
 		 (unsigned long long)res->leaked_total);

@@ -34,7 +34,7 @@ struct loop {
 	struct relay *r;
 	int64_t last_us[65]; /* when we last took a signal, see pidbox_echo */
 	struct flow in, out;
-	char last_in;        /* last byte that went inwards */
+	char last_in; /* last byte that went inwards */
 	bool result;
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The caller's terminal. A shell inside takes the foreground for its jobs and cannot give it back when it ends: the group
- * that had it does not exist in its PID namespace. The front stands outside, remembers group and modes, and puts them
- * right at the end.
+ * The caller's terminal. A shell inside takes the foreground for its jobs and cannot give it back when it ends: the
+ * group that had it does not exist in its PID namespace. The front stands outside, remembers group and modes, and puts
+ * them right at the end.
  */
 #include "cli/cli.h"
 
@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 struct terminal {
-	int fd;                /* our own, above 2 */
-	bool foreground;       /* our group had it at the start */
-	struct termios modes;  /* at the start */
+	int fd;		      /* our own, above 2 */
+	bool foreground;      /* our group had it at the start */
+	struct termios modes; /* at the start */
 	bool raw;
 };
 

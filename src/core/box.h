@@ -19,11 +19,11 @@ struct pidbox {
 	char *name;
 	int64_t t0_us, created_us, ready_us, exec_us;
 
-	bool held;         /* waits for pidbox_release */
-	bool executed;     /* the command has been executed */
-	bool closed;       /* the init's end of the socket is closed */
+	bool held;     /* waits for pidbox_release */
+	bool executed; /* the command has been executed */
+	bool closed;   /* the init's end of the socket is closed */
 	bool has_result;
-	bool reaped;       /* the init has been waited for */
+	bool reaped; /* the init has been waited for */
 	bool fail_on_leak;
 	struct pidbox_result result;
 	struct pidbox_leak *leaks;
@@ -33,7 +33,7 @@ struct pidbox {
 	int64_t timeout_at, cpu_at, kill_at; /* 0: none */
 	enum pidbox_reason asked;
 	bool ending;
-	int lost_signal;   /* PID 1 has no handler for it, and somebody should hear of that */
+	int lost_signal; /* PID 1 has no handler for it, and somebody should hear of that */
 	int forwarded;
 };
 

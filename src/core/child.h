@@ -14,12 +14,12 @@ struct child_args {
 	int socket;
 	const int *open_fds; /* what the init gets: their CLOEXEC is taken off in this process's own table */
 	size_t n_open_fds;
-	bool close_others;   /* and everything else above 2 is closed by the exec */
+	bool close_others; /* and everything else above 2 is closed by the exec */
 	char socket_arg[16];
 
 	/* written by the child */
 	volatile int failed_row, errnum; /* errnum 0: the init has been executed */
-	volatile bool maps_left;         /* the child may not write its own maps: the front has to */
+	volatile bool maps_left;	 /* the child may not write its own maps: the front has to */
 };
 
 int child_main(void *args);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From (step, errno) to words: what was being done, why it failed, with the layer that refused, and one fix. First
- * THE table of what is known; a row may have a probe that looks closer (it only reads). What no row knows is step + errno.
+ * THE table of what is known; a row may have a probe that looks closer (it only reads). What no row knows is step +
+ * errno.
  */
 #include "core/box.h"
 
@@ -52,8 +53,9 @@ static void probe_process_limit(const struct failure *f)
 	struct rlimit lim;
 
 	if (getrlimit(RLIMIT_NPROC, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY)
-		err_why(f->err, "RLIMIT_NPROC is %llu and counts every process and thread of this uid on the whole machine, "
-				"not this box's; or the cgroup's pids.max or kernel.threads-max is reached",
+		err_why(f->err,
+			"RLIMIT_NPROC is %llu and counts every process and thread of this uid on the whole machine, "
+			"not this box's; or the cgroup's pids.max or kernel.threads-max is reached",
 			(unsigned long long)lim.rlim_cur);
 }
 
@@ -153,7 +155,7 @@ static void probe_user(const struct failure *f)
 
 /* ------------------------------------------------------------ the table */
 
-#define PROC_OUTER "use --proc keep (ps inside will show the outer PIDs) or --proc none"
+#define PROC_OUTER     "use --proc keep (ps inside will show the outer PIDs) or --proc none"
 #define MORE_PROCESSES "end other processes, or raise the limit (ulimit -u, pids.max)"
 
 static const struct diagnosis diagnoses[] = {
@@ -162,9 +164,10 @@ static const struct diagnosis diagnoses[] = {
 	  "install pidbox (make install), or sysctl vm.memfd_noexec=0", NULL },
 	{ STEP_LOAD_INIT, EMFILE, PIDBOX_CODE_NONE, "the caller has as many descriptors open as RLIMIT_NOFILE allows",
 	  "raise it (ulimit -n), or close some", NULL },
-	{ STEP_OPEN_TTY, ENOENT, PIDBOX_CODE_TTY, "there is no /dev/ptmx here", "mount a devpts, or run without --tty", NULL },
-	{ STEP_OPEN_TTY, EIO, PIDBOX_CODE_TTY, "/dev/ptmx belongs to no devpts here", "mount a devpts, or run without --tty",
+	{ STEP_OPEN_TTY, ENOENT, PIDBOX_CODE_TTY, "there is no /dev/ptmx here", "mount a devpts, or run without --tty",
 	  NULL },
+	{ STEP_OPEN_TTY, EIO, PIDBOX_CODE_TTY, "/dev/ptmx belongs to no devpts here",
+	  "mount a devpts, or run without --tty", NULL },
 	{ STEP_OPEN_TTY, EACCES, PIDBOX_CODE_TTY, "/dev/ptmx may not be opened by this user (ptmxmode of the devpts)",
 	  "link /dev/ptmx to a devpts mounted with ptmxmode=666, or run without --tty", NULL },
 	{ STEP_OPEN_TTY, ENOSPC, PIDBOX_CODE_TTY, "all pseudo-terminals are in use (kernel.pty.max)",
@@ -177,8 +180,8 @@ static const struct diagnosis diagnoses[] = {
 	  "start the outer container with a seccomp profile that allows clone with namespaces", probe_clone_refused },
 	{ STEP_CLONE, ENOSPC, PIDBOX_CODE_NS_LIMIT, "a limit of namespaces is reached; no disk is full",
 	  "raise the limit (sysctl user.max_pid_namespaces and friends), or nest less deep", probe_limit },
-	{ STEP_CLONE, EUSERS, PIDBOX_CODE_NS_LIMIT, "user namespaces are nested too deep",
-	  "nest less deep", probe_limit },
+	{ STEP_CLONE, EUSERS, PIDBOX_CODE_NS_LIMIT, "user namespaces are nested too deep", "nest less deep",
+	  probe_limit },
 	{ STEP_CLONE, EAGAIN, PIDBOX_CODE_PROC_LIMIT,
 	  "no more processes are allowed: RLIMIT_NPROC, the cgroup's pids.max or kernel.threads-max", MORE_PROCESSES,
 	  probe_process_limit },
@@ -186,38 +189,43 @@ static const struct diagnosis diagnoses[] = {
 	  probe_dead_namespace },
 	{ STEP_CLONE, EINVAL, PIDBOX_CODE_NONE, "this kernel lacks one of the namespace kinds that were asked for",
 	  "leave out --unshare, or use a kernel with all CONFIG_*_NS", probe_dead_namespace },
-	{ STEP_EXEC_INIT, EBADF, PIDBOX_CODE_USAGE, "a descriptor that is to be kept is not open", "open it, or leave it out",
-	  NULL },
+	{ STEP_EXEC_INIT, EBADF, PIDBOX_CODE_USAGE, "a descriptor that is to be kept is not open",
+	  "open it, or leave it out", NULL },
 	{ STEP_EXEC_INIT, EACCES, PIDBOX_CODE_DENIED, "a security module refuses to execute the init",
 	  "install pidbox (make install), or run as root", NULL },
 	{ STEP_MAP_SELF, EPERM, PIDBOX_CODE_IDMAP, NULL, "pidbox run as root", probe_map_refused },
 	{ STEP_MAP_SELF, EACCES, PIDBOX_CODE_IDMAP, NULL, "pidbox run as root", probe_map_refused },
-	{ STEP_MAP_SELF, ENOENT, PIDBOX_CODE_IDMAP, "there is no /proc here to write the maps to", "mount /proc outside first",
-	  NULL },
+	{ STEP_MAP_SELF, ENOENT, PIDBOX_CODE_IDMAP, "there is no /proc here to write the maps to",
+	  "mount /proc outside first", NULL },
 	{ STEP_MAP_FRONT, EPERM, PIDBOX_CODE_IDMAP, NULL, "map ids that the caller has", probe_map_refused },
-	{ STEP_MAP_FRONT, EINVAL, PIDBOX_CODE_IDMAP, "ranges overlap, or name ids that the outer namespace does not have",
+	{ STEP_MAP_FRONT, EINVAL, PIDBOX_CODE_IDMAP,
+	  "ranges overlap, or name ids that the outer namespace does not have",
 	  "give each inside id and each outside id once", NULL },
 	{ STEP_MAP_HELPER, ENOENT, PIDBOX_CODE_IDMAP,
 	  "more than one's own id can only be mapped by newuidmap and newgidmap, which are not installed",
 	  "install the package uidmap, or use --map me or --map root", NULL },
 	{ STEP_MAP_HELPER, EPERM, PIDBOX_CODE_IDMAP,
 	  "newuidmap or newgidmap refused (its own words are above): /etc/subuid and /etc/subgid must have the ranges",
-	  "usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER (as root), or use --map me or --map root", NULL },
-	{ STEP_HOSTNAME, EPERM, PIDBOX_CODE_DENIED, "a security module or seccomp filter refuses it", "leave --hostname out",
+	  "usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER (as root), or use --map me or --map root",
 	  NULL },
+	{ STEP_HOSTNAME, EPERM, PIDBOX_CODE_DENIED, "a security module or seccomp filter refuses it",
+	  "leave --hostname out", NULL },
 	{ STEP_PROC_PRIVATE, EINVAL, PIDBOX_CODE_NONE,
 	  "/proc is not a mount of its own here, so a new one would show outside with this --propagation",
 	  "use --propagation slave or private", NULL },
 	{ STEP_MOUNT_PROC, EPERM, PIDBOX_CODE_PROC_MASKED,
 	  "no /proc is fully visible here; the kernel refuses a new procfs in a user namespace then",
 	  "start the outer container with an unmasked /proc, or " PROC_OUTER, probe_masks },
-	{ STEP_MOUNT_PROC, EACCES, PIDBOX_CODE_DENIED, "a security module refuses to mount a procfs", PROC_OUTER, NULL },
-	{ STEP_MOUNT_PROC, ENOENT, PIDBOX_CODE_NONE, "there is no directory /proc here", "make one (mkdir /proc), or use --proc keep",
+	{ STEP_MOUNT_PROC, EACCES, PIDBOX_CODE_DENIED, "a security module refuses to mount a procfs", PROC_OUTER,
 	  NULL },
-	{ STEP_MOUNT_PROC, EINVAL, PIDBOX_CODE_NONE, "this kernel does not know one of the options (hidepid by name and "
-	  "subset came with Linux 5.8)", "leave --proc-hidepid and --proc-subset out", NULL },
-	{ STEP_PROPAGATION, EPERM, PIDBOX_CODE_DENIED, "a security module or seccomp filter refuses mount(2)", "use --propagation unchanged",
-	  NULL },
+	{ STEP_MOUNT_PROC, ENOENT, PIDBOX_CODE_NONE, "there is no directory /proc here",
+	  "make one (mkdir /proc), or use --proc keep", NULL },
+	{ STEP_MOUNT_PROC, EINVAL, PIDBOX_CODE_NONE,
+	  "this kernel does not know one of the options (hidepid by name and "
+	  "subset came with Linux 5.8)",
+	  "leave --proc-hidepid and --proc-subset out", NULL },
+	{ STEP_PROPAGATION, EPERM, PIDBOX_CODE_DENIED, "a security module or seccomp filter refuses mount(2)",
+	  "use --propagation unchanged", NULL },
 	{ STEP_PID_MAX, EACCES, PIDBOX_CODE_NONE,
 	  "this kernel has one pid_max for the whole machine (it is per PID namespace since Linux 6.14)",
 	  "leave --pid-max out", NULL },
@@ -230,7 +238,8 @@ static const struct diagnosis diagnoses[] = {
 	{ STEP_FIRST_PID, EROFS, PIDBOX_CODE_NONE, "/proc/sys is read-only here", "use --proc fresh", NULL },
 	{ STEP_FIRST_PID, EINVAL, PIDBOX_CODE_NONE, "it is above pid_max", "give a smaller --first-pid", NULL },
 	{ STEP_FIRST_PID, ENOENT, PIDBOX_CODE_NONE,
-	  "there is no /proc/sys/kernel/ns_last_pid: the kernel has no CONFIG_CHECKPOINT_RESTORE, or /proc is not mounted",
+	  "there is no /proc/sys/kernel/ns_last_pid: the kernel has no CONFIG_CHECKPOINT_RESTORE, or /proc is not "
+	  "mounted",
 	  "leave --first-pid out", NULL },
 	{ STEP_TIME_NS, EINVAL, PIDBOX_CODE_NONE, "this kernel has no time namespaces (CONFIG_TIME_NS, Linux 5.6)",
 	  "leave --time-offset and --unshare time out", NULL },
@@ -240,19 +249,26 @@ static const struct diagnosis diagnoses[] = {
 	{ STEP_START, EAGAIN, PIDBOX_CODE_PROC_LIMIT,
 	  "no more processes are allowed: RLIMIT_NPROC, the cgroup's pids.max or kernel.threads-max", MORE_PROCESSES,
 	  probe_process_limit },
-	{ STEP_STDIO, EBADF, PIDBOX_CODE_NONE, "a standard stream that was given is not open", "give open descriptors", NULL },
+	{ STEP_STDIO, EBADF, PIDBOX_CODE_NONE, "a standard stream that was given is not open", "give open descriptors",
+	  NULL },
 	{ STEP_USER, EINVAL, PIDBOX_CODE_IDMAP, "the user namespace does not map that id",
 	  "use --map auto, or --uid-map and --gid-map with that id", probe_user },
-	{ STEP_USER, EPERM, PIDBOX_CODE_IDMAP, "only root, or a user namespace that maps several ids, can become another user",
+	{ STEP_USER, EPERM, PIDBOX_CODE_IDMAP,
+	  "only root, or a user namespace that maps several ids, can become another user",
 	  "run as root, or use --map auto", probe_user },
-	{ STEP_CHDIR, ENOENT, PIDBOX_CODE_NOT_FOUND, "the directory is not there", "make it, or name another with --chdir", NULL },
+	{ STEP_CHDIR, ENOENT, PIDBOX_CODE_NOT_FOUND, "the directory is not there",
+	  "make it, or name another with --chdir", NULL },
 	{ STEP_CHDIR, ENOTDIR, PIDBOX_CODE_NOT_FOUND, "it is not a directory", "name a directory with --chdir", NULL },
 	{ STEP_CHDIR, EACCES, PIDBOX_CODE_DENIED, "this user may not enter it", "name another with --chdir", NULL },
-	{ STEP_CLOSE_FDS, EBADF, PIDBOX_CODE_USAGE, "a descriptor of --keep-fd is not open", "open it, or leave it out", NULL },
-	{ STEP_EXEC, ENOENT, PIDBOX_CODE_NOT_FOUND, "no such file, neither as it was written nor in a directory of PATH",
-	  "look at the spelling and at PATH", NULL },
-	{ STEP_EXEC, ENOTDIR, PIDBOX_CODE_NOT_FOUND, "a part of its path is not a directory", "look at the path", NULL },
-	{ STEP_EXEC, EACCES, PIDBOX_CODE_DENIED, "a file of that name may not be executed", "look at its mode", probe_exec_denied },
+	{ STEP_CLOSE_FDS, EBADF, PIDBOX_CODE_USAGE, "a descriptor of --keep-fd is not open", "open it, or leave it out",
+	  NULL },
+	{ STEP_EXEC, ENOENT, PIDBOX_CODE_NOT_FOUND,
+	  "no such file, neither as it was written nor in a directory of PATH", "look at the spelling and at PATH",
+	  NULL },
+	{ STEP_EXEC, ENOTDIR, PIDBOX_CODE_NOT_FOUND, "a part of its path is not a directory", "look at the path",
+	  NULL },
+	{ STEP_EXEC, EACCES, PIDBOX_CODE_DENIED, "a file of that name may not be executed", "look at its mode",
+	  probe_exec_denied },
 	{ STEP_EXEC, ENOEXEC, PIDBOX_CODE_NONE, "it is not a program of this machine", "file(1) tells what it is",
 	  probe_exec_format },
 	{ STEP_EXEC, E2BIG, PIDBOX_CODE_NONE,

@@ -82,7 +82,8 @@ static int kinds(struct option_state *s, const char *option, const char *value, 
 	uint32_t set;
 
 	if (ns_parse_list(value, &set, NULL) < 0) {
-		(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not a list of namespace kinds", option, value);
+		(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not a list of namespace kinds", option,
+			      value);
 		err_fix(s->err, "kinds are user, pid, mount, uts, ipc, net, cgroup, time and all, with commas between");
 		return -EINVAL;
 	}
@@ -378,14 +379,17 @@ static int ignore(struct option_state *s, const char *value)
 
 const struct option option_table[] = {
 	{ "Namespaces", 0, "unshare", "KIND,...", "also new: net, user, cgroup, time (all)", 0, 0, set_unshare },
-	{ "Namespaces", 0, "share", "KIND,...", "keep the caller's: uts, ipc, mount (with --proc keep)", 0, 0, set_share },
+	{ "Namespaces", 0, "share", "KIND,...", "keep the caller's: uts, ipc, mount (with --proc keep)", 0, 0,
+	  set_share },
 	{ "Namespaces", 0, "hostname", "NAME", "host name inside", 0, AT(spec.hostname), NULL },
 	{ "Namespaces", 0, "propagation", "HOW", "of mounts: slave (default), private, shared, unchanged", 0, 0,
 	  set_propagation },
-	{ "Namespaces", 0, "map", "HOW", "rootless identity: me (default), root, auto (subordinate ids)", 0, 0, set_map },
+	{ "Namespaces", 0, "map", "HOW", "rootless identity: me (default), root, auto (subordinate ids)", 0, 0,
+	  set_map },
 	{ "Namespaces", 0, "uid-map", "IN:OUT:COUNT", "exact map of uids (may be repeated)", 0, 0, add_uid_map },
 	{ "Namespaces", 0, "gid-map", "IN:OUT:COUNT", "exact map of gids (may be repeated)", 0, 0, add_gid_map },
-	{ "Namespaces", 0, "time-offset", "CLOCK=S,...", "clocks inside: monotonic=S, boottime=S", 0, 0, set_time_offset },
+	{ "Namespaces", 0, "time-offset", "CLOCK=S,...", "clocks inside: monotonic=S, boottime=S", 0, 0,
+	  set_time_offset },
 	{ "/proc and PIDs", 0, "proc", "HOW", "fresh (default), auto, keep, none", 0, 0, set_proc },
 	{ "/proc and PIDs", 0, "proc-hidepid", "HOW", "off, noaccess, invisible, ptraceable", 0, AT(spec.proc_hidepid),
 	  NULL },
@@ -393,7 +397,8 @@ const struct option option_table[] = {
 	{ "/proc and PIDs", 0, "first-pid", "N", "PID of the command", 0, 0, set_first_pid },
 	{ "/proc and PIDs", 0, "pid-max", "N", "highest PID inside (301 to the outer limit; Linux 6.14)", 0, 0,
 	  set_pid_max },
-	{ "/proc and PIDs", 0, "as-pid1", NULL, "the command itself is PID 1, without an init", AT(spec.as_pid1), 0, NULL },
+	{ "/proc and PIDs", 0, "as-pid1", NULL, "the command itself is PID 1, without an init", AT(spec.as_pid1), 0,
+	  NULL },
 	{ "The end", 0, "on-exit", "HOW", "what outlives the command: kill (default), term, wait", 0, 0, set_on_exit },
 	{ "The end", 0, "stop-signal", "SIG", "how the box is asked to end (default TERM)", 0, 0, set_stop_signal },
 	{ "The end", 0, "grace", "D", "from the stop signal to SIGKILL (default 10s)", 0, 0, set_grace },
@@ -406,7 +411,8 @@ const struct option option_table[] = {
 	{ "The end", 0, "leak-grace", "D", "what outlives the command by D is a leak (default 100ms)", 0, 0,
 	  set_leak_grace },
 	{ "The command's world", 'C', "chdir", "DIR", "directory inside", 0, AT(spec.chdir), NULL },
-	{ "The command's world", 'e', "env", "NAME[=VALUE]", "set; without VALUE keep under --clear-env", 0, 0, add_env },
+	{ "The command's world", 'e', "env", "NAME[=VALUE]", "set; without VALUE keep under --clear-env", 0, 0,
+	  add_env },
 	{ "The command's world", 0, "unset-env", "NAME", "take out of the environment", 0, 0, add_unset_env },
 	{ "The command's world", 0, "clear-env", NULL, "start with an empty environment", AT(spec.clear_env), 0, NULL },
 	{ "The command's world", 0, "user", "U[:G]", "run as this user", 0, AT(spec.user), NULL },

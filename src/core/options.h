@@ -23,8 +23,8 @@ struct option {
 	const char *name;
 	const char *argument; /* NULL: takes none */
 	const char *help;
-	size_t flag;          /* offset of a bool in struct pidbox_options that it sets */
-	size_t text;          /* offset of a const char * that it sets */
+	size_t flag; /* offset of a bool in struct pidbox_options that it sets */
+	size_t text; /* offset of a const char * that it sets */
 	int (*set)(struct option_state *s, const char *value); /* or this; @return 0 or -errno with s->err filled */
 };
 

@@ -28,7 +28,7 @@ struct maker {
 
 /* Add a row; the returned step is to be filled with the numbers that its executor needs. */
 __attribute__((format(printf, 3, 4))) static struct wire_step *add(struct maker *m, enum step_op op, const char *call,
-								    ...)
+								   ...)
 {
 	struct pidbox_plan *plan = m->plan;
 	struct plan_row *row = &plan->rows[plan->n_rows];
@@ -129,9 +129,8 @@ static void plan_maps(struct maker *m, bool after_clone)
 	(void)idmap_format(plan->gid_map.ranges, plan->gid_map.n, gids, sizeof(gids));
 	plan->needs_go = !m->self_map;
 	step = add(m, op, "%s: uid_map \"%.*s\", gid_map \"%.*s\"%s",
-		   op == STEP_MAP_HELPER ? "newuidmap, newgidmap" : "write(/proc/PID/...)",
-		   (int)strcspn(uids, "\n"), uids, (int)strcspn(gids, "\n"), gids,
-		   m->self_map ? ", setgroups \"deny\"" : "");
+		   op == STEP_MAP_HELPER ? "newuidmap, newgidmap" : "write(/proc/PID/...)", (int)strcspn(uids, "\n"),
+		   uids, (int)strcspn(gids, "\n"), gids, m->self_map ? ", setgroups \"deny\"" : "");
 	step->flags = m->self_map ? STEP_MAP_DENY_SETGROUPS : 0;
 	step->text = blob_str(&m->blob, uids);
 	step->text2 = blob_str(&m->blob, gids);
@@ -150,8 +149,9 @@ static void plan_caps(struct maker *m)
 		set |= CAPS_NET_ADMIN;
 	if (s->user != NULL)
 		set |= CAPS_SETUID | CAPS_SETGID;
-	add(m, STEP_RAISE_CAPS, "capset(inheritable), prctl(PR_CAP_AMBIENT_RAISE): CAP_SYS_ADMIN, CAP_KILL, "
-				"CAP_SYS_PTRACE%s%s",
+	add(m, STEP_RAISE_CAPS,
+	    "capset(inheritable), prctl(PR_CAP_AMBIENT_RAISE): CAP_SYS_ADMIN, CAP_KILL, "
+	    "CAP_SYS_PTRACE%s%s",
 	    set & CAPS_NET_ADMIN ? ", CAP_NET_ADMIN" : "", set & CAPS_SETUID ? ", CAP_SETUID, CAP_SETGID" : "")
 		->a = (int64_t)set;
 }
@@ -248,9 +248,8 @@ static void plan_time(struct maker *m)
 	if (s->has_boottime)
 		(void)snprintf(text + len, sizeof(text) - (size_t)len, "boottime %lld %u\n",
 			       (long long)s->boottime.seconds, s->boottime.nanoseconds);
-	add(m, STEP_TIME_NS, "unshare(CLONE_NEWTIME)%s",
-	    text[0] ? ", write(/proc/self/timens_offsets)" : "")
-		->text = blob_str(&m->blob, text);
+	add(m, STEP_TIME_NS, "unshare(CLONE_NEWTIME)%s", text[0] ? ", write(/proc/self/timens_offsets)" : "")->text =
+		blob_str(&m->blob, text);
 }
 
 /* Steps that write to /proc/sys and /proc/self. */

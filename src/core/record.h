@@ -14,11 +14,11 @@ struct record {
 	const struct pidbox_result *result; /* NULL: setup failed */
 	const struct pidbox_error *error;   /* with setup-failed */
 	const char *name, *containment, *proc, *id;
-	uint64_t pid_namespace;     /* 0: unknown */
+	uint64_t pid_namespace;	     /* 0: unknown */
 	pid_t init_pid, command_pid; /* 0: unknown */
-	char *const *command;       /* NULL-terminated; NULL: unknown */
+	char *const *command;	     /* NULL-terminated; NULL: unknown */
 	int64_t started_realtime_us;
-	int64_t wall_us;            /* with setup-failed */
+	int64_t wall_us; /* with setup-failed */
 };
 
 void record_write(struct sink *s, const struct record *record);

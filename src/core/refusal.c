@@ -51,8 +51,9 @@ bool refusal_by_apparmor(struct pidbox_error *err)
 	err->code = PIDBOX_CODE_USERNS_APPARMOR;
 	err_why(err, "kernel.apparmor_restrict_unprivileged_userns=1 and %s has no AppArmor profile that allows userns",
 		n > 0 ? exe : "this program");
-	err_fix(err, "as root, give this one binary a profile: /etc/apparmor.d/pidbox with "
-		     "\"profile pidbox %s flags=(unconfined) { userns, }\", then apparmor_parser -r it; or run as root",
+	err_fix(err,
+		"as root, give this one binary a profile: /etc/apparmor.d/pidbox with "
+		"\"profile pidbox %s flags=(unconfined) { userns, }\", then apparmor_parser -r it; or run as root",
 		n > 0 ? exe : "PATH");
 	return true;
 }
@@ -69,9 +70,11 @@ void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err)
 		return;
 	if (seccomp_filtered()) {
 		err->code = PIDBOX_CODE_USERNS_SECCOMP;
-		err_why(err, "a seccomp filter is active (Seccomp: 2 in /proc/self/status): the container runtime blocks new "
+		err_why(err, "a seccomp filter is active (Seccomp: 2 in /proc/self/status): the container runtime "
+			     "blocks new "
 			     "namespaces; the kernel itself would allow them");
-		err_fix(err, "start the outer container with a seccomp profile that allows clone and unshare with namespaces");
+		err_fix(err, "start the outer container with a seccomp profile that allows clone and unshare with "
+			     "namespaces");
 		return;
 	}
 	if (user_namespace && chrooted()) {
@@ -100,7 +103,8 @@ void refusal_by_limit(uint32_t kinds, struct pidbox_error *err)
 		(void)snprintf(path, sizeof(path), "/proc/sys/user/%s", ns_kinds[i].limit);
 		value = number_in(path);
 		if (value == 0) {
-			err_why(err, "user.%s is 0 in this user namespace: no %s namespace may be made; no disk is full",
+			err_why(err,
+				"user.%s is 0 in this user namespace: no %s namespace may be made; no disk is full",
 				ns_kinds[i].limit, ns_kinds[i].word);
 			err_fix(err, "sysctl user.%s=15000, as root of the user namespace that set it to 0",
 				ns_kinds[i].limit);
@@ -109,8 +113,9 @@ void refusal_by_limit(uint32_t kinds, struct pidbox_error *err)
 		len += (size_t)snprintf(values + len, len < sizeof(values) ? sizeof(values) - len : 0, "%suser.%s=%lld",
 					len > 0 ? ", " : "", ns_kinds[i].limit, value);
 	}
-	err_why(err, "one of %s is used up, here or in a user namespace above; or namespaces are nested 32 deep, which is "
-		     "the kernel's end; no disk is full",
+	err_why(err,
+		"one of %s is used up, here or in a user namespace above; or namespaces are nested 32 deep, which is "
+		"the kernel's end; no disk is full",
 		values);
 	err_fix(err, "nest less deep, end other boxes, or raise the limit (sysctl user.max_..._namespaces)");
 }

@@ -10,23 +10,23 @@
  *   wakes up  ◀────────────────────── execveat(init) ────────────────▶ reads the plan
  *   [maps ids, GO] ──────────────────────────────────────────────────▶ mounts /proc, ...
  *   [                     ◀───── READY, with a hold; RUN ────────────▶ ]
- *                                                                      vfork ──────────────────────────▶ chdir, mask, exec
- *   spawn returns  ◀──────────────────────────────── EXEC or FAILED    closes what it does not need
+ *                                                                      vfork ──────────────────────────▶ chdir, mask,
+ * exec spawn returns  ◀──────────────────────────────── EXEC or FAILED    closes what it does not need
  *
  * Rights. Without CAP_SYS_ADMIN a user namespace comes with the others; the child is all-powerful in it and in what it
  * owns. An exec under an ordinary uid would drop that, so what the steps need is raised as ambient before it, and
  * dropped before the command. A single id the child maps itself; more needs the front, and then the init waits for GO.
  *
- * Memory. The child borrows the caller's (CLONE_VM) while the caller's thread sleeps (CLONE_VFORK): no page is copied, no
- * matter how large the caller is, no lock of another thread can be in the way since the child takes none, and after
+ * Memory. The child borrows the caller's (CLONE_VM) while the caller's thread sleeps (CLONE_VFORK): no page is copied,
+ * no matter how large the caller is, no lock of another thread can be in the way since the child takes none, and after
  * the exec nothing of the caller is left in it.
  *
- * Descriptors. The init gets its end of the socket, a pidfd of the front, and what the command inherits. All of ours are
- * CLOEXEC; the child takes that off in its own table. The init puts it back before it starts the command.
+ * Descriptors. The init gets its end of the socket, a pidfd of the front, and what the command inherits. All of ours
+ * are CLOEXEC; the child takes that off in its own table. The init puts it back before it starts the command.
  *
- * Who dies when. The init watches the front's pidfd from its first wait on: when the front is gone, however it went, the
- * init ends, and with PID 1 everything inside (R8). Between clone and exec nothing waits. The front watches the init
- * through the pidfd that the clone gave it, and every early return here kills and reaps it (box_abort).
+ * Who dies when. The init watches the front's pidfd from its first wait on: when the front is gone, however it went,
+ * the init ends, and with PID 1 everything inside (R8). Between clone and exec nothing waits. The front watches the
+ * init through the pidfd that the clone gave it, and every early return here kills and reaps it (box_abort).
  */
 #include "core/box.h"
 
@@ -296,12 +296,8 @@ static int prepare(struct start *s)
 static int run_front_steps(struct start *s)
 {
 	static int (*const run[STEP_MAX_])(struct start *, size_t) = {
-		[STEP_LOAD_INIT] = step_load_init,
-		[STEP_OPEN_TTY] = step_open_tty,
-		[STEP_CLONE] = step_clone,
-		[STEP_MAP_FRONT] = step_map_front,
-		[STEP_MAP_HELPER] = step_map_helper,
-		[STEP_GO] = step_go,
+		[STEP_LOAD_INIT] = step_load_init, [STEP_OPEN_TTY] = step_open_tty,	[STEP_CLONE] = step_clone,
+		[STEP_MAP_FRONT] = step_map_front, [STEP_MAP_HELPER] = step_map_helper, [STEP_GO] = step_go,
 	};
 	struct pidbox_plan *plan = s->box->plan;
 	int64_t since = now_us();

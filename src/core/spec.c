@@ -22,7 +22,8 @@ int spec_take(const struct pidbox_spec *given, struct pidbox_spec *ret, struct p
 		for (size_t i = sizeof(spec); i < given->size; i++)
 			if (p[i] != 0)
 				return err_set(err, 0, PIDBOX_CODE_USAGE,
-					       "struct pidbox_spec: this library (" PIDBOX_VERSION ") is too old for it");
+					       "struct pidbox_spec: this library (" PIDBOX_VERSION
+					       ") is too old for it");
 	}
 	memcpy(&spec, given, given->size < sizeof(spec) ? given->size : sizeof(spec));
 	spec.size = sizeof(spec);

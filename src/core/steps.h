@@ -9,50 +9,53 @@
 #include <pidbox.h>
 
 #define STEPS(X)                                                                                                       \
-	X(LOAD_INIT, FRONT, "load-init", "puts the init, a program of its own, into a sealed file in memory",              \
-	  "memfd_create(2): nothing inside can overwrite it")                                                              \
-	X(OPEN_TTY, FRONT, "open-tty", "opens a terminal of the box's own", "pty(7)")                                      \
-	X(CLONE, FRONT, "clone", "makes the new process in its new namespaces, PID 1 inside",                              \
-	  "R1: the child is PID 1 inside, its parent sees an ordinary PID")                                                \
-	X(MAP_SELF, CHILD, "map-ids", "says which ids outside the ids inside are",                                         \
-	  "user_namespaces(7): a process may map its own id alone, after giving up setgroups")                             \
-	X(RAISE_CAPS, CHILD, "raise-caps", "keeps the rights over the new namespaces across the exec",                     \
-	  "capabilities(7): for an ordinary uid only ambient capabilities survive an exec")                                \
-	X(EXEC_INIT, CHILD, "exec-init", "becomes the init; the caller's memory stays behind",                             \
-	  "R6: the first process is the init, orphans become its children")                                                \
-	X(MAP_FRONT, FRONT, "map-ids", "says which ids outside the ids inside are",                                        \
-	  "R2: the parent finishes its set-up while the child waits")                                                      \
-	X(MAP_HELPER, FRONT, "map-subids", "maps the caller's subordinate ids with newuidmap and newgidmap",               \
-	  "R2: the parent finishes its set-up while the child waits")                                                      \
-	X(GO, FRONT, "go", "lets the init go on", "R2: a message is the checkpoint")                                       \
-	X(CHECKPOINT, INIT, "checkpoint", "waits until the front has done its part", "R2: a message is the checkpoint")    \
-	X(LOOPBACK, INIT, "loopback", "brings the loopback device up",                                                     \
-	  "network_namespaces(7): a new one has only lo, and it is down")                                                  \
-	X(HOSTNAME, INIT, "hostname", "sets the host name", "R5: a host name set inside is not seen outside")              \
-	X(PROPAGATION, INIT, "propagation", "cuts the ways by which mounts get out",                                       \
-	  "mount_namespaces(7): a copied mount stays a peer of the outer one until told otherwise")                        \
-	X(PROC_PRIVATE, INIT, "proc-private", "keeps the new /proc from showing outside",                                  \
-	  "mount_namespaces(7): what is mounted on a shared mount shows at its peers")                                     \
-	X(MOUNT_PROC, INIT, "mount-proc", "mounts a procfs that shows only what is inside",                                \
-	  "R4: ps reads /proc; until a procfs is mounted from inside it shows the outer processes")                        \
-	X(HIDE_PROC, INIT, "hide-proc", "covers /proc with an empty directory", "R4: /proc is a mount like any other")     \
-	X(PID_MAX, INIT, "pid-max", "sets the highest PID inside", "proc_sys_kernel(5): pid_max, per namespace since 6.14") \
-	X(TIME_NS, INIT, "time-ns", "makes a time namespace for the command and sets its clocks",                          \
-	  "time_namespaces(7): the offsets are fixed when the first process enters")                                       \
-	X(FIRST_PID, INIT, "first-pid", "sets the PID that comes next",                                                    \
-	  "proc_sys_kernel(5): ns_last_pid is the last PID given out in this namespace")                                   \
-	X(HOLD, INIT, "hold", "reports that all is ready, and waits", "R2: a message is the checkpoint")                   \
-	X(START, INIT, "start", "makes the process that becomes the command",                                              \
-	  "vfork(2): the init waits until it has been executed; nothing else is in the box yet that could stop it")        \
-	X(SESSION, COMMAND, "session", "starts a session on the box's terminal",                                           \
-	  "tty_ioctl(2): only a session leader without a terminal can take one")                                           \
-	X(STDIO, COMMAND, "stdio", "puts the standard streams in place", "dup3(2)")                                        \
-	X(USER, COMMAND, "user", "becomes the user", "credentials(7): groups first, the uid last")                         \
-	X(CHDIR, COMMAND, "chdir", "goes to the directory", "chdir(2)")                                                    \
-	X(DROP_CAPS, COMMAND, "drop-caps", "gives the set-up's rights back",                                               \
-	  "capabilities(7): the command has no ambient capability that the caller had not")                                \
-	X(CLOSE_FDS, COMMAND, "close-fds", "closes what the command is not to have", "close_range(2)")                     \
-	X(SIGNALS, COMMAND, "signals", "puts the caller's signal mask back", "signal(7): mask and ignored signals survive exec") \
+	X(LOAD_INIT, FRONT, "load-init", "puts the init, a program of its own, into a sealed file in memory",          \
+	  "memfd_create(2): nothing inside can overwrite it")                                                          \
+	X(OPEN_TTY, FRONT, "open-tty", "opens a terminal of the box's own", "pty(7)")                                  \
+	X(CLONE, FRONT, "clone", "makes the new process in its new namespaces, PID 1 inside",                          \
+	  "R1: the child is PID 1 inside, its parent sees an ordinary PID")                                            \
+	X(MAP_SELF, CHILD, "map-ids", "says which ids outside the ids inside are",                                     \
+	  "user_namespaces(7): a process may map its own id alone, after giving up setgroups")                         \
+	X(RAISE_CAPS, CHILD, "raise-caps", "keeps the rights over the new namespaces across the exec",                 \
+	  "capabilities(7): for an ordinary uid only ambient capabilities survive an exec")                            \
+	X(EXEC_INIT, CHILD, "exec-init", "becomes the init; the caller's memory stays behind",                         \
+	  "R6: the first process is the init, orphans become its children")                                            \
+	X(MAP_FRONT, FRONT, "map-ids", "says which ids outside the ids inside are",                                    \
+	  "R2: the parent finishes its set-up while the child waits")                                                  \
+	X(MAP_HELPER, FRONT, "map-subids", "maps the caller's subordinate ids with newuidmap and newgidmap",           \
+	  "R2: the parent finishes its set-up while the child waits")                                                  \
+	X(GO, FRONT, "go", "lets the init go on", "R2: a message is the checkpoint")                                   \
+	X(CHECKPOINT, INIT, "checkpoint", "waits until the front has done its part",                                   \
+	  "R2: a message is the checkpoint")                                                                           \
+	X(LOOPBACK, INIT, "loopback", "brings the loopback device up",                                                 \
+	  "network_namespaces(7): a new one has only lo, and it is down")                                              \
+	X(HOSTNAME, INIT, "hostname", "sets the host name", "R5: a host name set inside is not seen outside")          \
+	X(PROPAGATION, INIT, "propagation", "cuts the ways by which mounts get out",                                   \
+	  "mount_namespaces(7): a copied mount stays a peer of the outer one until told otherwise")                    \
+	X(PROC_PRIVATE, INIT, "proc-private", "keeps the new /proc from showing outside",                              \
+	  "mount_namespaces(7): what is mounted on a shared mount shows at its peers")                                 \
+	X(MOUNT_PROC, INIT, "mount-proc", "mounts a procfs that shows only what is inside",                            \
+	  "R4: ps reads /proc; until a procfs is mounted from inside it shows the outer processes")                    \
+	X(HIDE_PROC, INIT, "hide-proc", "covers /proc with an empty directory", "R4: /proc is a mount like any other") \
+	X(PID_MAX, INIT, "pid-max", "sets the highest PID inside",                                                     \
+	  "proc_sys_kernel(5): pid_max, per namespace since 6.14")                                                     \
+	X(TIME_NS, INIT, "time-ns", "makes a time namespace for the command and sets its clocks",                      \
+	  "time_namespaces(7): the offsets are fixed when the first process enters")                                   \
+	X(FIRST_PID, INIT, "first-pid", "sets the PID that comes next",                                                \
+	  "proc_sys_kernel(5): ns_last_pid is the last PID given out in this namespace")                               \
+	X(HOLD, INIT, "hold", "reports that all is ready, and waits", "R2: a message is the checkpoint")               \
+	X(START, INIT, "start", "makes the process that becomes the command",                                          \
+	  "vfork(2): the init waits until it has been executed; nothing else is in the box yet that could stop it")    \
+	X(SESSION, COMMAND, "session", "starts a session on the box's terminal",                                       \
+	  "tty_ioctl(2): only a session leader without a terminal can take one")                                       \
+	X(STDIO, COMMAND, "stdio", "puts the standard streams in place", "dup3(2)")                                    \
+	X(USER, COMMAND, "user", "becomes the user", "credentials(7): groups first, the uid last")                     \
+	X(CHDIR, COMMAND, "chdir", "goes to the directory", "chdir(2)")                                                \
+	X(DROP_CAPS, COMMAND, "drop-caps", "gives the set-up's rights back",                                           \
+	  "capabilities(7): the command has no ambient capability that the caller had not")                            \
+	X(CLOSE_FDS, COMMAND, "close-fds", "closes what the command is not to have", "close_range(2)")                 \
+	X(SIGNALS, COMMAND, "signals", "puts the caller's signal mask back",                                           \
+	  "signal(7): mask and ignored signals survive exec")                                                          \
 	X(EXEC, COMMAND, "exec", "becomes the command", "execve(2)")
 
 #define STEP_ENUM(op, side, name, does, rule) STEP_##op,
@@ -68,7 +71,7 @@ extern const struct step_row step_rows[STEP_MAX_];
 /* Flags of single steps, in wire_step.flags. */
 enum {
 	STEP_MAP_DENY_SETGROUPS = 1, /* map-ids: give up setgroups first */
-	STEP_PROC_AUTO = 1,          /* mount-proc: a refusal is a warning */
+	STEP_PROC_AUTO = 1,	     /* mount-proc: a refusal is a warning */
 	STEP_TIME_MONOTONIC = 1,     /* time-ns: a, text has the offsets' lines */
 };
 

@@ -3,8 +3,8 @@
  * How a box ends: deadlines, the stop signal and the grace, --on-exit, and the last message.
  *
  *   command ends ──▶ [leak grace, when somebody wants to know] ──▶ --on-exit kill: the end
- *                                                              ──▶ term, wait: the rest runs on ──▶ empty, or the grace is over: the end
- *   time limit, pidbox_kill, the front is gone ──▶ stop signal to the command ──▶ grace over: the end
+ *                                                              ──▶ term, wait: the rest runs on ──▶ empty, or the grace
+ * is over: the end time limit, pidbox_kill, the front is gone ──▶ stop signal to the command ──▶ grace over: the end
  */
 #include "init/init.h"
 

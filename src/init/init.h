@@ -29,16 +29,16 @@
 
 enum deadline {
 	DEADLINE_TIMEOUT,    /* --timeout */
-	DEADLINE_CPU,        /* next look at the CPU time */
-	DEADLINE_GRACE,      /* after the stop signal: SIGKILL */
+	DEADLINE_CPU,	     /* next look at the CPU time */
+	DEADLINE_GRACE,	     /* after the stop signal: SIGKILL */
 	DEADLINE_LEAK_GRACE, /* what is left by now is a leak */
 	DEADLINE_MAX_
 };
 
 enum phase {
-	PHASE_COMMAND,    /* the command runs */
+	PHASE_COMMAND,	  /* the command runs */
 	PHASE_LEAK_GRACE, /* it has ended, what is left may still end by itself */
-	PHASE_REST,       /* --on-exit term or wait: the rest runs on */
+	PHASE_REST,	  /* --on-exit term or wait: the rest runs on */
 };
 
 /* What the process that becomes the command leaves for the init when it fails. */
@@ -55,26 +55,26 @@ struct echo {
 
 struct box {
 	struct wire_plan *plan;
-	int socket;      /* to the front */
-	int signals;     /* signalfd of everything */
-	int proc;        /* root of a procfs that shows the box; -1: not opened yet, -2: there is none */
+	int socket;	 /* to the front */
+	int signals;	 /* signalfd of everything */
+	int proc;	 /* root of a procfs that shows the box; -1: not opened yet, -2: there is none */
 	bool proc_outer; /* that procfs is the caller's: PIDs in it are outer ones */
 	bool front_gone;
 
 	uint64_t old_chld_ignored; /* SIGCHLD was ignored by the caller: put back for the command */
 
 	volatile struct command_failure *failure; /* where both see it */
-	pid_t command;   /* inside PID; 0 once it has been reaped */
+	pid_t command;				  /* inside PID; 0 once it has been reaped */
 	enum phase phase;
 	int64_t deadline[DEADLINE_MAX_]; /* CLOCK_MONOTONIC us; 0: none */
 	struct echo echo[65];
-	bool children;                   /* SIGCHLD came: there is something to reap */
+	bool children; /* SIGCHLD came: there is something to reap */
 	struct wire_ident ident;
 
-	bool ending;                  /* the stop signal has been sent */
-	bool ended;                   /* nothing is decided any more: the last reaping */
-	enum pidbox_reason asked;     /* why, while ending */
-	int forwarded;                /* last signal that was passed on, after --signal-map */
+	bool ending;		  /* the stop signal has been sent */
+	bool ended;		  /* nothing is decided any more: the last reaping */
+	enum pidbox_reason asked; /* why, while ending */
+	int forwarded;		  /* last signal that was passed on, after --signal-map */
 	int64_t started_us, exec_us;
 	struct pidbox_result result;
 	int32_t times[WIRE_MAX_STEPS];

@@ -99,8 +99,8 @@ static int step_hide_proc(struct box *b, const struct wire_step *step, uint32_t 
 	(void)b;
 	(void)step;
 	(void)index;
-	return sys_ret(mount("tmpfs", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			     "mode=555,nr_inodes=1"));
+	return sys_ret(
+		mount("tmpfs", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=555,nr_inodes=1"));
 }
 
 static int write_number(const char *path, int64_t n)
@@ -185,8 +185,8 @@ static void keep_own_fds(struct box *b)
 }
 
 /*
- * Make the process that becomes the command. With shared memory it leaves its failure where we read it; a process with a
- * memory of its own (time namespaces: a process that shares memory stays in its parent's, time_namespaces(7)) needs a
+ * Make the process that becomes the command. With shared memory it leaves its failure where we read it; a process with
+ * a memory of its own (time namespaces: a process that shares memory stays in its parent's, time_namespaces(7)) needs a
  * shared page for that. Both keep us waiting until they have executed or ended.
  */
 static int step_start(struct box *b, const struct wire_step *step, uint32_t index)

@@ -127,7 +127,8 @@ void loop_run(struct box *b)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	b->signals = sys_signalfd(&all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (b->signals < 0)
-		end_now(b); /* an init that hears nothing would leave its box for ever; there are descriptors to spare */
+		end_now(b); /* an init that hears nothing would leave its box for ever; there are descriptors to spare
+			     */
 	if (b->plan->timeout_us > 0)
 		b->deadline[DEADLINE_TIMEOUT] = b->exec_us + b->plan->timeout_us;
 	if (b->plan->cpu_time_us > 0)

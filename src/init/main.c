@@ -92,8 +92,8 @@ static void relocate(struct wire_plan *plan, uint32_t table)
 		*entry = (char *)plan + (uintptr_t)*entry;
 }
 
-/* Wait for a packet of the front. Its pidfd is watched too: the end of the socket does not come while some other child of
- * the front still holds a copy. @return its size, 0 when the front is gone */
+/* Wait for a packet of the front. Its pidfd is watched too: the end of the socket does not come while some other child
+ * of the front still holds a copy. @return its size, 0 when the front is gone */
 static ssize_t receive(struct box *b, void *buf, size_t size)
 {
 	struct pollfd fds[] = {
@@ -224,7 +224,7 @@ int main(int argc, char **argv)
 	if (argc < 2 || argc > 3 || getpid() != 1 || (b->socket = descriptor(argv[1])) < 0)
 		return PIDBOX_EXIT_FAILED;
 	memset(argv[1], 0, strlen(argv[1])); /* ps shows the name alone */
-	(void)sig_block_all(&old); /* they are so already; a debugger's start may differ */
+	(void)sig_block_all(&old);	     /* they are so already; a debugger's start may differ */
 	(void)fcntl(b->socket, F_SETFD, FD_CLOEXEC);
 	(void)prctl(PR_SET_NAME, "pidbox-init");
 	claim_sigchld(b);

@@ -3,8 +3,8 @@
  * What is passed on to the command, and how often.
  *
  * Without a terminal of its own a box shares the process group of its front (so that pipelines and job control are as
- * without pidbox): front, init and, until it moves away, the command. What is sent to that group reaches all three, what
- * is sent to the front reaches the front alone, and a siginfo does not tell which it was. The init is the witness:
+ * without pidbox): front, init and, until it moves away, the command. What is sent to that group reaches all three,
+ * what is sent to the front reaches the front alone, and a siginfo does not tell which it was. The init is the witness:
  *
  *   - The kernel's own signals (SI_KERNEL: Ctrl-C, Ctrl-Z, hang-up) go to groups only. Nobody passes them on.
  *   - The front passes on every other signal that it gets (MSG_SIGNAL, group = 1). Before that it has made sure that a

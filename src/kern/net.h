@@ -2,7 +2,8 @@
 #ifndef KERN_NET_H
 #define KERN_NET_H
 
-/** Bring the loopback device of the caller's network namespace up (netdevice(7)). Async-signal-safe. @return 0, -errno */
+/** Bring the loopback device of the caller's network namespace up (netdevice(7)). Async-signal-safe. @return 0, -errno
+ */
 int net_loopback_up(void);
 
 #endif

@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 struct ns_kind {
-	uint32_t bit;            /* PIDBOX_NS_* */
-	uint64_t clone_flag;     /* CLONE_NEW* */
-	const char *word;        /* on the command line and in texts: "pid" */
-	const char *flag_name;   /* "CLONE_NEWPID" */
-	const char *limit;       /* /proc/sys/user/ file that bounds their number */
+	uint32_t bit;	       /* PIDBOX_NS_* */
+	uint64_t clone_flag;   /* CLONE_NEW* */
+	const char *word;      /* on the command line and in texts: "pid" */
+	const char *flag_name; /* "CLONE_NEWPID" */
+	const char *limit;     /* /proc/sys/user/ file that bounds their number */
 };
 
 /* User comes first: the others are created in it, and what may be done with them is its capabilities. */

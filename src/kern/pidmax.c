@@ -11,8 +11,8 @@ static int probe(void)
 	pid_t pid;
 	int status;
 
-	if (geteuid() == 0 && (syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) < 0 ||
-			       syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) < 0))
+	if (geteuid() == 0 &&
+	    (syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) < 0 || syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) < 0))
 		return 2;
 	if (unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
 		return 2;

@@ -10,14 +10,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/** Open a procfs of the caller's own PID namespace that is mounted nowhere (fsmount(2)). @return descriptor or -errno */
+/** Open a procfs of the caller's own PID namespace that is mounted nowhere (fsmount(2)). @return descriptor or -errno
+ */
 int proc_open_detached(void);
 
 struct proc_stat {
-	char state;            /* R S D Z T t X I */
+	char state; /* R S D Z T t X I */
 	pid_t parent;
-	int64_t cpu_us;        /* of its own and of the children that it has waited for */
-	uint64_t start_ticks;  /* since boot */
+	int64_t cpu_us;	      /* of its own and of the children that it has waited for */
+	uint64_t start_ticks; /* since boot */
 };
 /** Read PID/stat. @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG */
 int proc_read_stat(int root, pid_t pid, struct proc_stat *ret);

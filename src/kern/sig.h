@@ -20,12 +20,12 @@
 /* A kernel signal set. Bit n-1 is signal n. */
 typedef uint64_t sigbits;
 
-#define SIGBIT(n) (UINT64_C(1) << ((n) - 1))
+#define SIGBIT(n)   (UINT64_C(1) << ((n)-1))
 #define SIGBITS_ALL (~UINT64_C(0))
 
 enum {
-	SIG_MAX = 64,    /* the last signal */
-	SIG_RTMIN = 34,  /* what "RTMIN" is here, whatever the C library that we are built with says */
+	SIG_MAX = 64,	/* the last signal */
+	SIG_RTMIN = 34, /* what "RTMIN" is here, whatever the C library that we are built with says */
 	SIG_RTMAX = 64,
 };
 

@@ -15,7 +15,7 @@
 #include "pidbox.h"
 
 #define USER_PASSWD "/etc/passwd"
-#define USER_GROUP "/etc/group"
+#define USER_GROUP  "/etc/group"
 
 /* Where to look. A NULL for the whole or for a member means the default. */
 struct user_db {
