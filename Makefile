@@ -17,7 +17,7 @@ run: all
 # Unit tests, the library's, faults, sessions of the command line in three kinds of user, the examples.
 test: all
 	@tools/setup test
-	tools/test
+	tools/test $(TESTFLAGS)
 
 # Real programs in a box: a C project's make -j, CPython's own tests, redis, nginx, an editor in a terminal.
 test-work: all

@@ -179,6 +179,8 @@ struct pidbox_sigmap {
 
 #define PIDBOX_DEFAULT INT64_C(-1) /**< "as documented" for durations */
 
+struct pidbox; /* a running box */
+
 /**
  * What the caller wants. Zero every member that is not used (designated initialisers do); set size.
  * The library copies what it needs before it returns: nothing has to outlive the call.
@@ -227,7 +229,8 @@ struct pidbox_spec {
 			   */
 	const int *keep_fds; /**< kept open, CLOEXEC or not */
 	size_t n_keep_fds;
-	bool tty; /**< a terminal of its own for 0, 1, 2: pidbox_tty_fd() is the master */
+	bool sigchld_ignored; /**< the command starts with SIGCHLD ignored, though the caller does not (any more) */
+	bool tty;	      /**< a terminal of its own for 0, 1, 2: pidbox_tty_fd() is the master */
 	const uint64_t
 		*signal_mask; /**< blocked signals of the command, bit n-1 for signal n; NULL: the calling thread's */
 
@@ -239,6 +242,9 @@ struct pidbox_spec {
 	int report_fd;	       /**< > 0: the init writes the record there when the caller is gone; not inherited */
 	const char *name;      /**< appears in the record */
 	bool timing;	       /**< measure every step */
+	/** Called by pidbox_spawn in its own thread as soon as PID 1 exists; may be NULL. It must not free the box. */
+	void (*on_created)(void *context, const struct pidbox *box);
+	void *context;
 	bool front_forwards; /**< the caller forwards its signals with pidbox_forward, see there (`pidbox run` does) */
 };
 
@@ -310,8 +316,6 @@ PIDBOX_API int pidbox_plan_step(const struct pidbox_plan *plan, size_t index, st
 PIDBOX_API void pidbox_plan_free(struct pidbox_plan *plan);
 
 /* ---------------------------------------------------------------- a running box */
-
-struct pidbox;
 
 /**
  * Start a box. Returns when the command has been executed (with spec->hold: when everything but that is ready).
@@ -421,6 +425,7 @@ struct pidbox_result {
 	int exit_code; /**< -1: it did not exit */
 	int signal;    /**< 0: no signal */
 	bool core_dumped;
+	int oom_killed;	      /**< 1: the kernel killed a process of its cgroup for want of memory; 0; -1: not known */
 	int ended_by_signal;  /**< 0: nobody asked for the end */
 	pid_t ended_by_pid;   /**< 0: not known */
 	int64_t ended_by_uid; /**< -1: not known */
@@ -438,6 +443,12 @@ struct pidbox_result {
  *         (setns(2)) or a tracer holds the box's end up longer than ten seconds (*ret is filled then)
  */
 PIDBOX_API int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *ret);
+/**
+ * Who holds the end of a box up, after pidbox_wait gave -EBUSY: processes that are in its PID namespace still, with
+ * their state and their parent, one a line.
+ * @return how many; buf is terminated
+ */
+PIDBOX_API size_t pidbox_holdouts(const struct pidbox *box, char *buf, size_t size);
 /** The exit status of the contract for a result (0-255; 128+n for a signal). */
 PIDBOX_API int pidbox_exit_status(const struct pidbox *box, const struct pidbox_result *res);
 /**

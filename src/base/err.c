@@ -45,6 +45,16 @@ void err_fix(struct pidbox_error *err, const char *fix, ...)
 	va_end(ap);
 }
 
+void err_shape_usage(struct pidbox_error *err, const char *what, const char *fix)
+{
+	if (err == NULL || err->code != PIDBOX_CODE_USAGE || err->why[0] != '\0')
+		return;
+	(void)snprintf(err->why, sizeof(err->why), "%s", err->what);
+	(void)snprintf(err->what, sizeof(err->what), "%s", what);
+	if (err->fix[0] == '\0')
+		(void)snprintf(err->fix, sizeof(err->fix), "%s", fix);
+}
+
 struct pidbox_error *pidbox_error_new(void)
 {
 	return calloc(1, sizeof(struct pidbox_error));

@@ -29,7 +29,8 @@ struct reporting {
 	const struct pidbox_options *opts;
 };
 int reporting_open(struct reporting *r, const struct pidbox_options *opts, struct pidbox_error *err);
-void reporting_created(const struct reporting *r, const struct pidbox_info *info);
+void reporting_created(void *reporting, const struct pidbox *box);
+void reporting_ready(const struct reporting *r, const struct pidbox_info *info);
 void reporting_exec(const struct reporting *r, const struct pidbox_info *info);
 void reporting_end(const struct reporting *r, const struct pidbox *box, const struct pidbox_result *res);
 void reporting_failed(const struct reporting *r, const struct pidbox_error *err);

@@ -151,7 +151,7 @@ static int hold(struct run *run)
 	int r;
 
 	pidbox_get_info(run->relay.box, &info);
-	reporting_created(&run->reporting, &info);
+	reporting_ready(&run->reporting, &info);
 	if (run->opts->explain)
 		words_explain(run->relay.box, &info, PIDBOX_SIDE_FRONT, PIDBOX_SIDE_INIT);
 	r = run->opts->hold_fd >= 0 ? relay_hold(&run->relay, run->opts->hold_fd) : 0;
@@ -172,6 +172,17 @@ static int hold(struct run *run)
 	return pidbox_release(run->relay.box, &err) < 0 ? give_up(run, &err) : 0;
 }
 
+/*
+ * While SIGCHLD is ignored the kernel throws the status of our child away (wait(2)). The command gets it ignored all
+ * the same. @return was it ignored?
+ */
+static bool hear_of_children(void)
+{
+	struct sigaction act = { .sa_handler = SIG_DFL }, old;
+
+	return sigaction(SIGCHLD, &act, &old) == 0 && old.sa_handler == SIG_IGN;
+}
+
 static int start(struct run *run)
 {
 	struct pidbox_spec *spec = &run->opts->spec;
@@ -181,6 +192,11 @@ static int start(struct run *run)
 
 	spec->signal_mask = &run->mask;
 	spec->report_fd = run->reporting.report_fd;
+	spec->sigchld_ignored = hear_of_children();
+	if (run->reporting.events_fd >= 0) {
+		spec->on_created = reporting_created;
+		spec->context = &run->reporting;
+	}
 	if (pidbox_spawn(spec, &run->relay.box, &err) < 0)
 		return give_up(run, &err);
 	if (spec->hold)
@@ -189,13 +205,26 @@ static int start(struct run *run)
 		return status;
 	pidbox_get_info(run->relay.box, &info);
 	if (!spec->hold)
-		reporting_created(&run->reporting, &info);
+		reporting_ready(&run->reporting, &info);
 	reporting_exec(&run->reporting, &info);
 	warn_of_steps(run->relay.box);
 	return 0;
 }
 
 /* ------------------------------------------------------------ the end */
+
+static void warn_of_holdouts(const struct pidbox *box)
+{
+	char text[1024];
+
+	if (pidbox_holdouts(box, text, sizeof(text)) == 0)
+		(void)snprintf(text, sizeof(text), "(it cannot be seen from here)\n");
+	out_note("pidbox: warning: all is killed, but the kernel waits for somebody outside to reap: %s"
+		 "  why: a process that entered by setns (nsenter) or is traced is its outside parent's or tracer's to "
+		 "reap\n"
+		 "  fix: let that one go on (kill -CONT) or end it\n",
+		 text);
+}
 
 static int end(struct run *run, const struct pidbox_result *res, int waited)
 {
@@ -204,8 +233,7 @@ static int end(struct run *run, const struct pidbox_result *res, int waited)
 
 	terminal_restore(run->relay.terminal);
 	if (waited == -EBUSY)
-		out_note("pidbox: warning: a process that entered the box from outside (nsenter) or a tracer holds its "
-			 "end up\n");
+		warn_of_holdouts(run->relay.box);
 	if (run->opts->spec.timing)
 		words_timing(run->relay.box);
 	reporting_end(&run->reporting, run->relay.box, res);
@@ -251,7 +279,7 @@ int cmd_run(int argc, char **argv)
 	/* What the command line does otherwise than the library. */
 	run.opts->spec.inherit_fds = !run.opts->close_fds;
 	run.opts->spec.front_forwards = true;
-	run.opts->spec.hold = run.opts->hold_fd >= 0 || run.opts->explain;
+	run.opts->spec.hold = run.opts->hold_fd >= 0 || run.opts->explain || run.opts->events_fd >= 0;
 	if (run.opts->help)
 		status = print_help();
 	else if (run.opts->dry_run)

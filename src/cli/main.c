@@ -66,9 +66,13 @@ static int cmd_version(int argc, char **argv)
 
 static int usage_error(const char *what, const char *word)
 {
-	struct pidbox_error err = { .code = PIDBOX_CODE_USAGE, .fix = "`pidbox help` lists the verbs" };
+	struct pidbox_error err = {
+		.code = PIDBOX_CODE_USAGE,
+		.what = "reading the command line",
+		.fix = "`pidbox help` lists the verbs",
+	};
 
-	(void)snprintf(err.what, sizeof(err.what), what, word);
+	(void)snprintf(err.why, sizeof(err.why), what, word);
 	out_error(&err);
 	return PIDBOX_EXIT_FAILED;
 }

@@ -69,18 +69,30 @@ int reporting_open(struct reporting *r, const struct pidbox_options *opts, struc
 
 /* ------------------------------------------------------------ events */
 
-void reporting_created(const struct reporting *r, const struct pidbox_info *info)
+/* Called by pidbox_spawn, see spec.on_created. */
+void reporting_created(void *reporting, const struct pidbox *box)
 {
-	char line[512];
+	const struct reporting *r = reporting;
+	struct pidbox_info info;
+	char line[256];
+	int len;
+
+	pidbox_get_info(box, &info);
+	len = snprintf(
+		line, sizeof(line),
+		"{\"event\":\"created\",\"init_pid\":%d,\"id\":\"%s\",\"pid_namespace\":%llu,\"time_us\":%lld}\n",
+		(int)info.init_pid, info.id, (unsigned long long)info.pid_namespace, (long long)info.created_us);
+	(void)out_write(r->events_fd, line, (size_t)len);
+}
+
+void reporting_ready(const struct reporting *r, const struct pidbox_info *info)
+{
+	char line[80];
 	int len;
 
 	if (r->events_fd < 0)
 		return;
-	len = snprintf(line, sizeof(line),
-		       "{\"event\":\"created\",\"init_pid\":%d,\"id\":\"%s\",\"pid_namespace\":%llu,\"time_us\":%lld}\n"
-		       "{\"event\":\"ready\",\"time_us\":%lld}\n",
-		       (int)info->init_pid, info->id, (unsigned long long)info->pid_namespace,
-		       (long long)info->created_us, (long long)info->ready_us);
+	len = snprintf(line, sizeof(line), "{\"event\":\"ready\",\"time_us\":%lld}\n", (long long)info->ready_us);
 	(void)out_write(r->events_fd, line, (size_t)len);
 }
 

@@ -111,12 +111,22 @@ static bool is_stopped(pid_t pid)
 	return p == NULL || p[1] == '\0' || p[2] == 'T';
 }
 
+/* Without a controlling terminal no shell would ever let us go on, and time limits could not be told. */
+static bool has_job_control(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd >= 0;
+}
+
 void terminal_stop_self(struct terminal *t, int sig, pid_t command)
 {
 	pid_t group = t != NULL ? tcgetpgrp(t->fd) : -1;
 
 	/* Somebody may have let it go on since; then we have nothing to wait for. */
-	if (command > 0 && !is_stopped(command))
+	if (command > 0 && (!is_stopped(command) || !has_job_control()))
 		return;
 	stop(sig);
 	if (t == NULL)

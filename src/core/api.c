@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "base/util.h"
 #include "core/record.h"
+#include "kern/oom.h"
 #include "kern/sig.h"
 
 #include <poll.h>
@@ -156,6 +157,7 @@ static struct pidbox *box_new(const struct pidbox_spec *spec, struct pidbox_plan
 	box->t0_us = now_us();
 	box->ready_us = box->exec_us = -1;
 	box->fail_on_leak = spec->fail_on_leak;
+	box->oom_before = spec->account ? oom_kills() : -1;
 	return box;
 }
 
@@ -176,9 +178,12 @@ int pidbox_spawn(const struct pidbox_spec *given, struct pidbox **ret, struct pi
 		return err_set(err, ENOMEM, PIDBOX_CODE_NONE, "starting the box");
 	}
 	r = box_start(box, err);
-	/* What a record says of the box can be read only while it lives. */
-	if (r == 0 && (spec.account || spec.hold))
+	/* Who it is can be read only while it lives. */
+	if (r == 0) {
 		box_identify(box);
+		if (spec.on_created != NULL)
+			spec.on_created(spec.context, box);
+	}
 	if (r == 0)
 		r = wait_for_setup(box, err);
 	if (r < 0) {
@@ -398,6 +403,19 @@ static int64_t sooner(int64_t a, int64_t b)
 	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
 }
 
+/* What only the front knows. A SIGKILL that nobody here has sent may have been the kernel's, for want of memory. */
+static void complete_result(struct pidbox *box)
+{
+	struct pidbox_result *r = &box->result;
+	int64_t now = box->oom_before >= 0 ? oom_kills() : -1;
+
+	r->leaked = box->leaks;
+	r->n_leaked = box->n_leaks;
+	r->oom_killed = now < 0 ? -1 : now > box->oom_before;
+	if (r->oom_killed == 1 && r->reason == PIDBOX_REASON_SIGNALED && r->signal == SIGKILL)
+		r->reason = PIDBOX_REASON_OOM;
+}
+
 int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *ret)
 {
 	const int64_t patience_us = 10 * US_PER_S;
@@ -422,6 +440,8 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 			if (held_up_from == 0)
 				held_up_from = now_us();
 			else if (now_us() - held_up_from >= patience_us) {
+				box->held_up = true;
+				complete_result(box);
 				*ret = box->result;
 				return -EBUSY;
 			}
@@ -429,8 +449,7 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 		}
 		(void)box_poll(box, sooner(left, pidbox_timeout_us(box)));
 	}
-	box->result.leaked = box->leaks;
-	box->result.n_leaked = box->n_leaks;
+	complete_result(box);
 	*ret = box->result;
 	return 0;
 }

@@ -23,8 +23,10 @@ struct pidbox {
 	bool executed; /* the command has been executed */
 	bool closed;   /* the init's end of the socket is closed */
 	bool has_result;
-	bool reaped; /* the init has been waited for */
+	bool reaped;  /* the init has been waited for */
+	bool held_up; /* ... and pidbox_wait gave up waiting for that */
 	bool fail_on_leak;
+	int64_t oom_before; /* oom_kills() at the start; -1: not known, or nobody asks */
 	struct pidbox_result result;
 	struct pidbox_leak *leaks;
 	size_t n_leaks, leaks_size;

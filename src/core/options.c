@@ -134,6 +134,7 @@ int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **r
 	if (r >= 0)
 		r = check(s);
 	if (r < 0) {
+		err_shape_usage(err, "reading the options", "`pidbox run --help` tells what each option takes");
 		pidbox_options_free(&s->public);
 		return r;
 	}

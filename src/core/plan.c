@@ -147,12 +147,15 @@ static void plan_caps(struct maker *m)
 		return;
 	if (m->plan->kinds & PIDBOX_NS_NET)
 		set |= CAPS_NET_ADMIN;
+	if (m->plan->kinds & PIDBOX_NS_TIME)
+		set |= CAPS_SYS_TIME;
 	if (s->user != NULL)
 		set |= CAPS_SETUID | CAPS_SETGID;
 	add(m, STEP_RAISE_CAPS,
 	    "capset(inheritable), prctl(PR_CAP_AMBIENT_RAISE): CAP_SYS_ADMIN, CAP_KILL, "
-	    "CAP_SYS_PTRACE%s%s",
-	    set & CAPS_NET_ADMIN ? ", CAP_NET_ADMIN" : "", set & CAPS_SETUID ? ", CAP_SETUID, CAP_SETGID" : "")
+	    "CAP_SYS_PTRACE%s%s%s",
+	    set & CAPS_NET_ADMIN ? ", CAP_NET_ADMIN" : "", set & CAPS_SYS_TIME ? ", CAP_SYS_TIME" : "",
+	    set & CAPS_SETUID ? ", CAP_SETUID, CAP_SETGID" : "")
 		->a = (int64_t)set;
 }
 
@@ -335,7 +338,8 @@ static void fill_wire(struct maker *m, struct wire_plan *w)
 	w->flags = (s->as_pid1 ? WIRE_AS_PID1 : 0u) | (s->hold ? WIRE_HOLD : 0u) | (s->account ? WIRE_ACCOUNT : 0u) |
 		   (s->timing ? WIRE_TIMING : 0u) | (s->inherit_fds ? 0u : WIRE_CLOSE_FDS) |
 		   (s->front_forwards && !s->tty ? WIRE_SHARED_GROUP : 0u) | (s->has_grace ? WIRE_HAS_GRACE : 0u) |
-		   (m->plan->kinds & PIDBOX_NS_TIME ? WIRE_FORK : 0u) | (s->fail_on_leak ? WIRE_FAIL_ON_LEAK : 0u);
+		   (m->plan->kinds & PIDBOX_NS_TIME ? WIRE_FORK : 0u) |
+		   (s->sigchld_ignored ? WIRE_SIGCHLD_IGNORED : 0u);
 	w->front_pidfd = w->tty_fd = -1;
 	w->report_fd = s->report_fd > 0 ? s->report_fd : -1;
 	w->stdio_given = s->stdio != NULL || s->tty;
@@ -444,6 +448,7 @@ int pidbox_plan(const struct pidbox_spec *given, struct pidbox_plan **ret, struc
 	r = spec_take(given, &spec, err);
 	if (r == 0)
 		r = spec_check(&spec, err);
+	err_shape_usage(r < 0 ? err : NULL, "planning the box", "ask for one or the other");
 	if (r == 0)
 		r = facts_gather(&spec, facts, err);
 	if (r == 0)

@@ -210,7 +210,8 @@ void record_write(struct sink *s, const struct record *rec)
 		no_usage(s);
 	leaked(s, r);
 	key(s, "limits");
-	sink_str(s, "{\"oom_killed\":false}");
+	sink_str(s, "{\"oom_killed\":");
+	sink_str(s, r == NULL || r->oom_killed == 0 ? "false}" : r->oom_killed > 0 ? "true}" : "null}");
 	if (rec->error != NULL)
 		failure(s, rec->error);
 	sink_str(s, "}");

@@ -47,7 +47,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-enum { CHILD_STACK = 64 * 1024 };
+enum { CHILD_STACK = 64 * 1024, ABORT_PATIENCE_MS = 10000 };
 
 /* ------------------------------------------------------------ the end of a failed start */
 
@@ -55,7 +55,10 @@ static void reap(struct pidbox *box)
 {
 	siginfo_t info = { 0 };
 
-	if (box->reaped)
+	struct pollfd fd = { .fd = box->pidfd, .events = POLLIN };
+
+	/* SIGKILL works at once but for what pidbox_holdouts() names; nobody is to wait for that for ever. */
+	if (poll(&fd, 1, box->held_up ? 0 : ABORT_PATIENCE_MS) <= 0)
 		return;
 	/* ECHILD: the caller ignores SIGCHLD, or has reaped our init already; it is gone either way. */
 	while (waitid((idtype_t)P_PIDFD, (id_t)box->pidfd, &info, WEXITED | __WALL) < 0)

@@ -29,11 +29,11 @@ enum wire_flag {
 	WIRE_HOLD = 1 << 1,    /* wait for MSG_RUN when all is ready */
 	WIRE_ACCOUNT = 1 << 2, /* find leaks and reap everything before the end */
 	WIRE_TIMING = 1 << 3,
-	WIRE_CLOSE_FDS = 1 << 4,    /* the command keeps only 0, 1, 2 and those in keep */
-	WIRE_SHARED_GROUP = 1 << 5, /* front, init and command share a process group, see MSG_ECHO */
-	WIRE_FORK = 1 << 6,	    /* the command is started without sharing memory (time namespaces) */
-	WIRE_HAS_GRACE = 1 << 7,    /* the grace was given: it holds even when the front is gone */
-	WIRE_FAIL_ON_LEAK = 1 << 8, /* only for the record */
+	WIRE_CLOSE_FDS = 1 << 4,       /* the command keeps only 0, 1, 2 and those in keep */
+	WIRE_SHARED_GROUP = 1 << 5,    /* front, init and command share a process group, see MSG_ECHO */
+	WIRE_FORK = 1 << 6,	       /* the command is started without sharing memory (time namespaces) */
+	WIRE_HAS_GRACE = 1 << 7,       /* the grace was given: it holds even when the front is gone */
+	WIRE_SIGCHLD_IGNORED = 1 << 8, /* the command starts with SIGCHLD ignored, whatever the front did to it */
 };
 
 /* One step of the inside (child, init or command), as numbers. Texts are offsets into the plan, 0: none. */

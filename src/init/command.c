@@ -100,7 +100,7 @@ static int step_signals(struct box *b, const struct wire_step *step, int32_t *re
 {
 	(void)step;
 	(void)ret_aux;
-	if (b->old_chld_ignored) {
+	if (b->chld_ignored) {
 		struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 		(void)sigaction(SIGCHLD, &ignore, NULL);

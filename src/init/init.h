@@ -61,7 +61,7 @@ struct box {
 	bool proc_outer; /* that procfs is the caller's: PIDs in it are outer ones */
 	bool front_gone;
 
-	uint64_t old_chld_ignored; /* SIGCHLD was ignored by the caller: put back for the command */
+	bool chld_ignored; /* SIGCHLD was ignored by the caller: put back for the command */
 
 	volatile struct command_failure *failure; /* where both see it */
 	pid_t command;				  /* inside PID; 0 once it has been reaped */
@@ -84,6 +84,7 @@ struct box {
 void box_fail(struct box *b, uint32_t step, int errnum, int aux) __attribute__((noreturn));
 void box_warn(struct box *b, uint32_t step, int errnum);
 void box_send(struct box *b, const struct wire_msg *msg, size_t size, pid_t about);
+void box_send_times(struct box *b);
 char *box_text(struct box *b, uint32_t offset);
 
 /* inside.c: each returns 0 or -errno */

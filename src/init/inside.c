@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 /* Wait for a message of this type; 0: only look whether the front still lives. @return 0, -EPIPE when it does not */
@@ -195,6 +196,9 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 	pid_t pid;
 
 	(void)step;
+	/* From here on somebody else is inside: he cannot ptrace the init, nor take descriptors from it
+	 * (pidfd_getfd(2)). */
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	b->exec_us = now_us();
 	pid = b->plan->flags & WIRE_FORK ? (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) : vfork();
 	if (pid < 0)
@@ -206,6 +210,10 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 	if (b->failure->errnum != 0)
 		box_fail(b, b->failure->step, b->failure->errnum, b->failure->aux);
 	b->command = pid;
+	if (b->plan->flags & WIRE_TIMING) {
+		b->times[index] = (int32_t)(now_us() - b->exec_us);
+		box_send_times(b);
+	}
 	box_send(b, &msg, WIRE_HEAD, pid);
 	keep_own_fds(b);
 	return 0;

@@ -6,7 +6,6 @@
 #include "kern/sig.h"
 
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
@@ -123,8 +122,6 @@ void loop_run(struct box *b)
 {
 	uint64_t all = SIGBITS_ALL;
 
-	/* The command cannot ptrace the init, nor take descriptors from it (ptrace(2), pidfd_getfd(2)). */
-	(void)prctl(PR_SET_DUMPABLE, 0);
 	b->signals = sys_signalfd(&all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (b->signals < 0)
 		end_now(b); /* an init that hears nothing would leave its box for ever; there are descriptors to spare

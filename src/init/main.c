@@ -82,6 +82,14 @@ void box_warn(struct box *b, uint32_t step, int errnum)
 	box_send(b, &msg, WIRE_HEAD, 0);
 }
 
+void box_send_times(struct box *b)
+{
+	struct wire_msg msg = { .type = MSG_TIMES };
+
+	memcpy(msg.times, b->times, sizeof(b->times));
+	box_send(b, &msg, sizeof(msg), 0);
+}
+
 /* ------------------------------------------------------------ receiving the plan */
 
 static void relocate(struct wire_plan *plan, uint32_t table)
@@ -179,12 +187,8 @@ static void become_command(struct box *b)
 	/* Only the parent-death signal is left to follow the front, so it must be in time (prctl(2)). */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || inside_wait_for(b, 0) < 0)
 		_exit(PIDBOX_EXIT_FAILED);
-	if (b->plan->flags & WIRE_TIMING) {
-		struct wire_msg times = { .type = MSG_TIMES };
-
-		memcpy(times.times, b->times, sizeof(b->times));
-		box_send(b, &times, sizeof(times), 0);
-	}
+	if (b->plan->flags & WIRE_TIMING)
+		box_send_times(b);
 	box_send(b, &msg, WIRE_HEAD, getpid());
 	command_run(b, &failure);
 	box_fail(b, failure.step, failure.errnum, failure.aux);
@@ -197,7 +201,13 @@ static void claim_sigchld(struct box *b)
 	struct sigaction act = { .sa_handler = SIG_DFL }, old;
 
 	if (sigaction(SIGCHLD, &act, &old) == 0)
-		b->old_chld_ignored = old.sa_handler == SIG_IGN;
+		b->chld_ignored = old.sa_handler == SIG_IGN;
+}
+
+static void close_at_exec(int fd)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 static int descriptor(const char *arg)
@@ -231,14 +241,20 @@ int main(int argc, char **argv)
 	memset(b->times, 0xff, sizeof(b->times));
 	if (receive_plan(b) < 0)
 		return PIDBOX_EXIT_FAILED;
-	if (b->plan->front_pidfd >= 0)
-		(void)fcntl(b->plan->front_pidfd, F_SETFD, FD_CLOEXEC);
-	if (b->plan->report_fd >= 0)
-		(void)fcntl(b->plan->report_fd, F_SETFD, FD_CLOEXEC);
+	close_at_exec(b->plan->front_pidfd);
+	close_at_exec(b->plan->report_fd);
+	close_at_exec(b->plan->tty_fd);
+	/*
+	 * Somebody may stop the init from outside and then kill the front: a stopped init could not see that. SIGCONT
+	 * at the parent's death wakes it (prctl(2)); it is a thread's death that counts there, and then this does no
+	 * harm.
+	 */
+	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 	b->started_us = now_us();
-	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1 };
+	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1, .oom_killed = -1 };
 	if (argc == 3 && inside_wait_for(b, MSG_GO) < 0) /* "wait": the front has to map our ids after all */
 		return PIDBOX_EXIT_FAILED;
+	b->chld_ignored |= (b->plan->flags & WIRE_SIGCHLD_IGNORED) != 0;
 	run_steps(b);
 	if (b->plan->flags & WIRE_AS_PID1)
 		become_command(b);

@@ -58,7 +58,7 @@ static void deliver(struct box *b, int sig, bool queued, int64_t value)
 /* Remember who last asked the command to end, and by what: it may die of it. */
 static void note_sender(struct box *b, int sig, int mapped, pid_t sender, int64_t uid)
 {
-	if (!ends_by_default(mapped))
+	if (!ends_by_default(mapped) || b->command == 0)
 		return;
 	b->forwarded = mapped;
 	if (b->ending)

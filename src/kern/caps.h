@@ -16,6 +16,7 @@
 #define CAPS_NET_ADMIN	CAP_BIT(12)
 #define CAPS_SYS_PTRACE CAP_BIT(19)
 #define CAPS_SYS_ADMIN	CAP_BIT(21)
+#define CAPS_SYS_TIME	CAP_BIT(25)
 
 struct caps {
 	uint64_t effective, permitted, inheritable;
