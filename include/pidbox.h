@@ -364,8 +364,9 @@ enum pidbox_event_type {
 struct pidbox_event {
 	enum pidbox_event_type type;
 	int signal;
-	int32_t number; /**< with PIDBOX_EVENT_ECHO */
-	int64_t at_us;	/**< with PIDBOX_EVENT_ECHO */
+	int32_t number;	  /**< with PIDBOX_EVENT_ECHO */
+	int64_t at_us;	  /**< with PIDBOX_EVENT_ECHO */
+	bool from_kernel; /**< with PIDBOX_EVENT_ECHO */
 };
 /** Take the next event without blocking. @return 1 and *ret; 0 when there is none; negative errno */
 PIDBOX_API int pidbox_next_event(struct pidbox *box, struct pidbox_event *ret);
@@ -380,7 +381,8 @@ PIDBOX_API int pidbox_signal(struct pidbox *box, int sig);
 struct pidbox_origin {
 	pid_t pid; /**< sender, 0: not known */
 	uid_t uid;
-	bool queued; /**< it was sent with a value (sigqueue(3)) */
+	bool queued;	  /**< it was sent with a value (sigqueue(3)) */
+	bool from_kernel; /**< the terminal sent it (SI_KERNEL), not a process */
 	int64_t value;
 };
 /**

@@ -42,7 +42,7 @@ int terminal_fd(const struct terminal *t); /* -1: none */
 void terminal_raw(struct terminal *t);
 void terminal_restore(struct terminal *t);
 /* Stop as the command was stopped, and come back as the shell wants it. */
-void terminal_stop_self(struct terminal *t, int sig, pid_t command);
+void terminal_stop_self(struct terminal *t, int sig, const struct pidbox_info *box);
 void terminal_copy_size(int master);
 
 /* signals.c: the front's own signals */

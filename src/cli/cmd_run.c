@@ -74,6 +74,7 @@ static int claim_hold_fd(const struct pidbox_options *opts, struct pidbox_error 
 		.errnum = EBADF,
 		.code = PIDBOX_CODE_USAGE,
 		.what = "--hold-fd: using the descriptor",
+		.why = "no such descriptor is open",
 		.fix = "open it in the shell, for example 3<fifo",
 	};
 	return -EBADF;

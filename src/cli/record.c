@@ -16,6 +16,7 @@ static int usage_of_fd(int fd, const char *option, struct pidbox_error *err)
 		.errnum = EBADF,
 		.code = PIDBOX_CODE_USAGE,
 		.exit_status = PIDBOX_EXIT_FAILED,
+		.why = "no such descriptor is open",
 		.fix = "open it in the shell, for example 3>file",
 	};
 	(void)snprintf(err->what, sizeof(err->what), "%s: using descriptor %d", option, fd);

@@ -46,6 +46,7 @@ static void forward(struct loop *l, const struct signalfd_siginfo *info)
 		.pid = (pid_t)info->ssi_pid,
 		.uid = info->ssi_uid,
 		.queued = info->ssi_code == SI_QUEUE,
+		.from_kernel = info->ssi_code == SI_KERNEL,
 		.value = (int64_t)info->ssi_ptr,
 	};
 
@@ -63,7 +64,7 @@ static void take_signal_with_tty(struct loop *l, const struct signalfd_siginfo *
 	case SIGTTIN:
 	case SIGTTOU:
 		terminal_restore(l->r->terminal);
-		terminal_stop_self(NULL, SIGTSTP, 0);
+		terminal_stop_self(NULL, SIGTSTP, NULL);
 		terminal_raw(l->r->terminal);
 		terminal_copy_size(l->r->tty);
 		break;
@@ -86,7 +87,7 @@ static void take_signals(struct loop *l)
 		l->last_us[info.ssi_signo <= 64 ? info.ssi_signo : 0] = now_us();
 		if (l->r->tty >= 0)
 			take_signal_with_tty(l, &info);
-		else if (info.ssi_code != SI_KERNEL) /* what the terminal sends to our group has reached the command */
+		else
 			forward(l, &info);
 	}
 }
@@ -115,7 +116,7 @@ static void take_events(struct loop *l)
 		case PIDBOX_EVENT_STOPPED:
 			pidbox_get_info(l->r->box, &info);
 			if (l->r->tty < 0)
-				terminal_stop_self(l->r->terminal, ev.signal, info.command_pid);
+				terminal_stop_self(l->r->terminal, ev.signal, &info);
 			break;
 		case PIDBOX_EVENT_ECHO:
 			take_signals(l);
@@ -273,7 +274,7 @@ int relay_hold(struct relay *r, int hold_fd)
 		if (sig != 0)
 			return sig;
 		if (stop)
-			terminal_stop_self(r->terminal, SIGTSTP, 0);
+			terminal_stop_self(r->terminal, SIGTSTP, NULL);
 		if (fds[0].revents != 0)
 			return read(hold_fd, &byte, 1) == 1 ? 0 : -ECANCELED;
 	}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -111,28 +112,27 @@ static bool is_stopped(pid_t pid)
 	return p == NULL || p[1] == '\0' || p[2] == 'T';
 }
 
-/* Without a controlling terminal no shell would ever let us go on, and time limits could not be told. */
-static bool has_job_control(void)
+/* Is it a process group of the box? Then its leader is in the box's PID namespace. */
+static bool group_of_box(pid_t group, const struct pidbox_info *box)
 {
-	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	char path[48];
+	struct stat ns;
 
-	if (fd >= 0)
-		(void)close(fd);
-	return fd >= 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)group);
+	return group > 0 && stat(path, &ns) == 0 && ns.st_ino == box->pid_namespace;
 }
 
-void terminal_stop_self(struct terminal *t, int sig, pid_t command)
+/* box: whose command was stopped, NULL: it is only we who are to stop. */
+void terminal_stop_self(struct terminal *t, int sig, const struct pidbox_info *box)
 {
 	pid_t group = t != NULL ? tcgetpgrp(t->fd) : -1;
 
 	/* Somebody may have let it go on since; then we have nothing to wait for. */
-	if (command > 0 && (!is_stopped(command) || !has_job_control()))
+	if (box != NULL && box->command_pid > 0 && !is_stopped(box->command_pid))
 		return;
 	stop(sig);
-	if (t == NULL)
-		return;
 	/* A job of a shell inside had the terminal, and the shell outside has given it to us: it is for that job. */
-	if (group != getpgrp() && tcgetpgrp(t->fd) == getpgrp() && !group_is_gone(group))
+	if (t != NULL && box != NULL && group_of_box(group, box) && tcgetpgrp(t->fd) == getpgrp())
 		(void)tcsetpgrp(t->fd, group);
 }
 

@@ -240,6 +240,7 @@ static void running_message(struct pidbox *box, const struct wire_msg *msg, pid_
 			.signal = msg->signal,
 			.number = msg->value,
 			.at_us = msg->us,
+			.from_kernel = msg->kernel,
 		};
 		break;
 	case MSG_LEAK:
@@ -317,6 +318,7 @@ int pidbox_forward(struct pidbox *box, int sig, const struct pidbox_origin *orig
 		.sender_uid = origin->pid > 0 ? (int64_t)origin->uid : -1,
 		.sigval = origin->value,
 		.queued = origin->queued,
+		.kernel = origin->from_kernel,
 		.group = (box->plan->wire->flags & WIRE_SHARED_GROUP) != 0,
 		.us = now_us(),
 	};
@@ -338,6 +340,7 @@ int pidbox_echo(struct pidbox *box, const struct pidbox_event *event, int64_t la
 		.value = event->number,
 		.sigval = event->at_us,
 		.us = last_us,
+		.kernel = event->from_kernel,
 	};
 
 	return box_send(box, &msg, WIRE_HEAD);

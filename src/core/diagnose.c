@@ -155,6 +155,7 @@ static void probe_user(const struct failure *f)
 
 /* ------------------------------------------------------------ the table */
 
+#define ANY_STEP       STEP_MAX_
 #define PROC_OUTER     "use --proc keep (ps inside will show the outer PIDs) or --proc none"
 #define MORE_PROCESSES "end other processes, or raise the limit (ulimit -u, pids.max)"
 
@@ -162,8 +163,6 @@ static const struct diagnosis diagnoses[] = {
 	{ STEP_LOAD_INIT, EACCES, PIDBOX_CODE_DENIED,
 	  "vm.memfd_noexec refuses executable memory files, and no installed pidbox-init was found",
 	  "install pidbox (make install), or sysctl vm.memfd_noexec=0", NULL },
-	{ STEP_LOAD_INIT, EMFILE, PIDBOX_CODE_NONE, "the caller has as many descriptors open as RLIMIT_NOFILE allows",
-	  "raise it (ulimit -n), or close some", NULL },
 	{ STEP_OPEN_TTY, ENOENT, PIDBOX_CODE_TTY, "there is no /dev/ptmx here", "mount a devpts, or run without --tty",
 	  NULL },
 	{ STEP_OPEN_TTY, EIO, PIDBOX_CODE_TTY, "/dev/ptmx belongs to no devpts here",
@@ -274,8 +273,31 @@ static const struct diagnosis diagnoses[] = {
 	{ STEP_EXEC, E2BIG, PIDBOX_CODE_NONE,
 	  "arguments and environment together exceed what the kernel takes (a quarter of RLIMIT_STACK; 128 KiB each)",
 	  "pass fewer or shorter ones (xargs), --clear-env, or raise ulimit -s", NULL },
+	{ STEP_EXEC, ELOOP, PIDBOX_CODE_NONE, "symbolic links lead in a circle, or are too many",
+	  "look at where it points (readlink -f)", NULL },
+	{ STEP_EXEC, ENAMETOOLONG, PIDBOX_CODE_NONE, "a file name has at most 255 bytes, a path 4095",
+	  "give a shorter one", NULL },
 	{ STEP_EXEC, ETXTBSY, PIDBOX_CODE_NONE, "the file is open for writing", "close it first", NULL },
 	{ STEP_EXEC, ENOMEM, PIDBOX_CODE_NONE, "there is no memory to load it", "free memory", NULL },
+	{ STEP_LOAD_INIT, EFBIG, PIDBOX_CODE_NONE,
+	  "RLIMIT_FSIZE (ulimit -f) is smaller than the init, which goes into a file in memory",
+	  "raise ulimit -f to 64 KiB or more", NULL },
+	/* whatever the step */
+	{ ANY_STEP, EMFILE, PIDBOX_CODE_NONE, "the caller has as many descriptors open as RLIMIT_NOFILE allows",
+	  "raise it (ulimit -n), or close some", NULL },
+	{ ANY_STEP, ENFILE, PIDBOX_CODE_NONE, "the machine has as many files open as fs.file-max allows",
+	  "raise fs.file-max", NULL },
+	{ ANY_STEP, ENOMEM, PIDBOX_CODE_NONE, "the kernel has no memory for it, or a limit of memory is reached",
+	  "free memory, or raise the limit (ulimit -v, the cgroup's)", NULL },
+	{ ANY_STEP, EPERM, PIDBOX_CODE_DENIED, "a security module, a seccomp filter or a missing capability refuses it",
+	  "`pidbox run --explain` shows the call; run as root or start the outer container with fewer restrictions",
+	  NULL },
+	{ ANY_STEP, EACCES, PIDBOX_CODE_DENIED, "a security module or the mode of a file refuses it",
+	  "`pidbox run --explain` shows the call; run as root or start the outer container with fewer restrictions",
+	  NULL },
+	{ ANY_STEP, ENOSYS, PIDBOX_CODE_NONE,
+	  "this kernel, or a seccomp filter, does not have the call (pidbox wants Linux 5.10)",
+	  "use a newer kernel, or a seccomp profile that knows the call", NULL },
 };
 
 /* ------------------------------------------------------------ the sentence */
@@ -355,7 +377,7 @@ int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int au
 	for (size_t i = 0; i < ARRAY_LEN(diagnoses); i++) {
 		const struct diagnosis *d = &diagnoses[i];
 
-		if (d->op != op || d->errnum != errnum)
+		if ((d->op != op && d->op != ANY_STEP) || d->errnum != errnum)
 			continue;
 		err->code = d->code;
 		if (d->why != NULL)
@@ -367,5 +389,6 @@ int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int au
 	}
 	err_why(err, "the step %s (%s) failed, and pidbox knows no more about this errno", step_rows[op].name,
 		row < plan->n_rows && plan->rows[row].call != NULL ? plan->rows[row].call : "");
+	err_fix(err, "`pidbox run --explain` shows how far it gets; strace -f shows the call");
 	return r;
 }

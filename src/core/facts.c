@@ -3,6 +3,7 @@
 #include "core/plan.h"
 
 #include "base/err.h"
+#include "base/io.h"
 #include "base/sys.h"
 #include "base/util.h"
 #include "kern/caps.h"
@@ -52,6 +53,23 @@ static int gather_user(const char *user, struct plan_facts *f, struct pidbox_err
 	return 0;
 }
 
+/* The kernel would take more in a new namespace, but the PIDs outside could never be given out. */
+static int check_pid_max(uint32_t wanted, struct pidbox_error *err)
+{
+	char text[24];
+	unsigned long outer;
+
+	if (wanted == 0 || io_read_file(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof(text)) <= 0)
+		return 0;
+	outer = strtoul(text, NULL, 10);
+	if (wanted <= outer)
+		return 0;
+	(void)err_set(err, 0, PIDBOX_CODE_USAGE, "planning the box");
+	err_why(err, "--pid-max %u is above the outer namespace's pid_max, %lu", wanted, outer);
+	err_fix(err, "give 301 to %lu", outer);
+	return -EINVAL;
+}
+
 int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct pidbox_error *err)
 {
 	struct plan_facts f = {
@@ -71,7 +89,8 @@ int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct 
 	f.caps_ambient = caps.inheritable != 0 ? caps_ambient(caps.inheritable) : 0;
 	if (spec->signal_mask == NULL)
 		(void)syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &f.signal_mask, 8);
-	if (spec->map == PIDBOX_MAP_AUTO)
+	r = check_pid_max(spec->pid_max, err);
+	if (r == 0 && spec->map == PIDBOX_MAP_AUTO)
 		r = gather_subids(&f, err);
 	if (r == 0 && spec->user != NULL)
 		r = gather_user(spec->user, &f, err);

@@ -28,12 +28,13 @@ int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
 
 	if (box->closed)
 		return 0;
+	/* ECONNRESET comes once, and before what is left to read: the init has ended with a message of ours unread. */
 	do
 		n = recvmsg(box->socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
-	if (n <= 0) { /* the end, or ECONNRESET: the init has ended with our messages unread */
+	if (n <= 0) {
 		box->closed = true;
 		return 0;
 	}

@@ -46,11 +46,11 @@ static const char *contradiction_of_kinds(const struct pidbox_spec *s)
 	const uint32_t may_share = PIDBOX_NS_UTS | PIDBOX_NS_IPC | PIDBOX_NS_MOUNT;
 
 	if (s->share & ~may_share)
-		return "only uts, ipc and mount can be shared with the caller";
+		return "--share takes only uts, ipc and mount: without the others it would be no box";
 	if (s->share & s->unshare)
-		return "a namespace cannot be both shared and unshared";
+		return "a namespace cannot be both in --share and in --unshare";
 	if ((s->share & PIDBOX_NS_MOUNT) && s->proc != PIDBOX_PROC_KEEP)
-		return "sharing the mount namespace needs --proc keep: a new /proc would replace the caller's";
+		return "--share mount needs --proc keep: a new /proc would replace the caller's";
 	if ((s->share & PIDBOX_NS_MOUNT) && s->propagation != PIDBOX_PROPAGATION_SLAVE)
 		return "--propagation is for the box's own mount namespace, which --share mount does without";
 	if ((s->share & PIDBOX_NS_UTS) && s->hostname != NULL)
@@ -93,17 +93,17 @@ static const char *contradiction_of_numbers(const struct pidbox_spec *s)
 	if (s->first_pid != 0 && s->pid_max != 0 && s->first_pid >= s->pid_max)
 		return "--first-pid must be below --pid-max";
 	if (s->stop_signal < 0 || s->stop_signal > 64)
-		return "the stop signal is not a signal";
+		return "--stop-signal is not a signal";
 	if (s->grace_us < 0 || s->timeout_us < 0 || s->cpu_time_us < 0)
 		return "a duration is negative";
 	if (s->monotonic.nanoseconds > 999999999 || s->boottime.nanoseconds > 999999999)
-		return "a time offset has more than 999999999 nanoseconds";
+		return "--time-offset has more than 999999999 nanoseconds";
 	if (s->n_uid_maps > PLAN_MAX_RANGES || s->n_gid_maps > PLAN_MAX_RANGES)
 		return "too many id ranges";
 	if (s->n_keep_fds > WIRE_MAX_KEEP)
 		return "too many descriptors to keep";
 	if (s->hostname != NULL && (strlen(s->hostname) > 64 || s->hostname[0] == '\0'))
-		return "a host name has 1 to 64 bytes";
+		return "--hostname takes 1 to 64 bytes";
 	return NULL;
 }
 

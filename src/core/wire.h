@@ -113,7 +113,7 @@ struct wire_msg {
 	int64_t sender_uid;
 	int64_t sigval;
 	int64_t us;
-	uint8_t queued, group;
+	uint8_t queued, group, kernel; /* kernel: it came from there, not from a process */
 	union {
 		struct pidbox_result result;
 		struct wire_ident ident;

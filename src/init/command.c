@@ -138,9 +138,10 @@ static int step_exec(struct box *b, const struct wire_step *step, int32_t *ret_a
 			*ret_aux = i + 1;
 			return -errnum;
 		}
-		/* A file that may not be executed is worth more words than one that is not there. */
-		if (errnum == EACCES && found == -ENOENT && access(paths[i], F_OK) == 0) {
-			found = -EACCES;
+		/* A file that cannot be executed is worth more words than one that is not there. */
+		if (found == -ENOENT && errnum != ENOENT && errnum != ENOTDIR &&
+		    (errnum != EACCES || access(paths[i], F_OK) == 0)) {
+			found = -errnum;
 			*ret_aux = i + 1;
 		}
 	}

@@ -89,6 +89,9 @@ void end_now(struct box *b)
 		msg.result = b->result;
 		box_send(b, &msg, sizeof(msg), 0);
 	}
+	/* The front stopped with the command, in our group: it has the end to tell now. */
+	if (b->stopped && (b->plan->flags & WIRE_SHARED_GROUP))
+		(void)kill(0, SIGCONT);
 	_exit(0); /* and the kernel kills and reaps whatever is left (R8) */
 }
 

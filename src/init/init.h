@@ -65,6 +65,7 @@ struct box {
 
 	volatile struct command_failure *failure; /* where both see it */
 	pid_t command;				  /* inside PID; 0 once it has been reaped */
+	bool stopped;				  /* the command is, and so, for a shell to see it, is the front */
 	enum phase phase;
 	int64_t deadline[DEADLINE_MAX_]; /* CLOCK_MONOTONIC us; 0: none */
 	struct echo echo[65];

@@ -17,7 +17,7 @@ bool loop_reap(struct box *b)
 {
 	for (;;) {
 		int status;
-		pid_t pid = wait4(-1, &status, WNOHANG | WUNTRACED | __WALL, NULL);
+		pid_t pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED | __WALL, NULL);
 
 		if (pid < 0 && errno == EINTR)
 			continue;
@@ -28,8 +28,14 @@ bool loop_reap(struct box *b)
 		if (WIFSTOPPED(status)) {
 			struct wire_msg msg = { .type = MSG_STOPPED, .signal = WSTOPSIG(status) };
 
-			if (pid == b->command)
+			if (pid == b->command) {
+				b->stopped = true;
 				box_send(b, &msg, WIRE_HEAD, 0);
+			}
+			continue;
+		}
+		if (WIFCONTINUED(status)) {
+			b->stopped &= pid != b->command;
 			continue;
 		}
 		if (pid == b->command) {

@@ -6,10 +6,10 @@
  * without pidbox): front, init and, until it moves away, the command. What is sent to that group reaches all three,
  * what is sent to the front reaches the front alone, and a siginfo does not tell which it was. The init is the witness:
  *
- *   - The kernel's own signals (SI_KERNEL: Ctrl-C, Ctrl-Z, hang-up) go to groups only. Nobody passes them on.
- *   - The front passes on every other signal that it gets (MSG_SIGNAL, group = 1). Before that it has made sure that a
+ *   - The front passes on every signal that it gets (MSG_SIGNAL, group = 1). Before that it has made sure that a
  *     delivery to its group that was under way is complete. If the init got that signal too, it was for the group,
- *     and the command, when it is in the group still, has it already.
+ *     and the command, when it is in the group still, has it already. (Of the kernel's own signals Ctrl-C goes to the
+ *     group, a hang-up to a front that leads the session alone.)
  *   - The init got one that the front has not passed on: it asks (MSG_ECHO). The front sends what it has pending and
  *     then answers; when the init's one is still unmatched then, it was for the init alone, and goes to the command.
  *   - Two that come at once may be one for the front and two for the init, or the other way round: standard signals
@@ -87,12 +87,12 @@ void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t u
 {
 	struct wire_msg msg = { .type = MSG_ECHO, .signal = sig };
 
-	if (code == SI_KERNEL)
-		return;
 	if (!(b->plan->flags & WIRE_SHARED_GROUP) || b->front_gone) {
-		pass_on(b, sig, code == SI_QUEUE, value, sender, uid);
+		if (code != SI_KERNEL)
+			pass_on(b, sig, code == SI_QUEUE, value, sender, uid);
 		return;
 	}
+	msg.kernel = code == SI_KERNEL;
 	b->echo[sig].last_us = now_us();
 	msg.value = b->echo[sig].got++;
 	msg.us = b->echo[sig].last_us;
@@ -119,7 +119,7 @@ void signals_requested(struct box *b, const struct wire_msg *msg)
 
 	if (sig < 1 || sig > SIG_MAX)
 		return;
-	if (msg->group && witnessed(b, msg) && command_is_in_our_group(b))
+	if (msg->group && witnessed(b, msg) && (msg->kernel || command_is_in_our_group(b)))
 		note_sender(b, sig, sig, msg->sender_pid, msg->sender_uid);
 	else
 		pass_on(b, sig, msg->queued, msg->sigval, msg->sender_pid, msg->sender_uid);
@@ -137,7 +137,7 @@ void signals_echo_answered(struct box *b, const struct wire_msg *msg)
 	if (msg->value < echo->matched)
 		return; /* the front has passed it on meanwhile */
 	echo->matched = msg->value + 1;
-	if (sig < SIG_RTMIN_KERNEL && msg->us >= msg->sigval)
+	if (msg->kernel || (sig < SIG_RTMIN_KERNEL && msg->us >= msg->sigval))
 		return;
 	pass_on(b, sig, false, 0, 0, -1);
 }
