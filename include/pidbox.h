@@ -44,7 +44,7 @@ extern "C" {
 #define PIDBOX_VERSION_MAJOR 0
 #define PIDBOX_VERSION_MINOR 1
 #define PIDBOX_VERSION_PATCH 0
-#define PIDBOX_VERSION	     "0.1.0"
+#define PIDBOX_VERSION       "0.1.0"
 
 #define PIDBOX_API __attribute__((visibility("default")))
 
@@ -52,7 +52,7 @@ extern "C" {
 
 /** Exit statuses of `run`, `exec`, `wait` and `init` that are pidbox's own. */
 enum pidbox_exit {
-	PIDBOX_EXIT_LEAK = 123,	       /**< --fail-on-leak: something outlived a successful command */
+	PIDBOX_EXIT_LEAK = 123,        /**< --fail-on-leak: something outlived a successful command */
 	PIDBOX_EXIT_TIMEOUT = 124,     /**< a time limit ended the box */
 	PIDBOX_EXIT_FAILED = 125,      /**< pidbox itself failed: nothing of the command ran */
 	PIDBOX_EXIT_CANNOT_EXEC = 126, /**< the command was found but cannot be executed */
@@ -85,13 +85,13 @@ enum pidbox_code {
 
 /** What went wrong. Caller-allocated; needs no freeing; filled only on failure. */
 struct pidbox_error {
-	int errnum;	       /**< positive errno; 0 when no system call failed (a usage error) */
+	int errnum;            /**< positive errno; 0 when no system call failed (a usage error) */
 	enum pidbox_code code; /**< PIDBOX_CODE_NONE when no stable code fits */
 	int exit_status;       /**< what a command line should exit with: 125, 126 or 127 */
-	char step[32];	       /**< name of the step that failed ("mount-proc"), "" outside a plan */
-	char what[512];	       /**< what was being done */
-	char why[1024];	       /**< why, with the layer that refused; may be "" */
-	char fix[512];	       /**< the one thing to do; may be "" */
+	char step[32];         /**< name of the step that failed ("mount-proc"), "" outside a plan */
+	char what[512];        /**< what was being done */
+	char why[1024];        /**< why, with the layer that refused; may be "" */
+	char fix[512];         /**< the one thing to do; may be "" */
 };
 
 /** Allocate an error object (for callers that mirror no struct). NULL when out of memory; free with pidbox_error_free.
@@ -140,7 +140,7 @@ enum pidbox_propagation {
 /** Identity inside a user namespace (user_namespaces(7)). */
 enum pidbox_map {
 	PIDBOX_MAP_DEFAULT, /**< as PIDBOX_MAP_ME, and asks for no user namespace by itself */
-	PIDBOX_MAP_ME,	    /**< the same ids inside */
+	PIDBOX_MAP_ME,      /**< the same ids inside */
 	PIDBOX_MAP_ROOT,    /**< the caller is root inside */
 	PIDBOX_MAP_AUTO,    /**< the caller is root inside, the subordinate ids follow from 1 on */
 	PIDBOX_MAP_EXACT,   /**< uid_maps and gid_maps */
@@ -189,16 +189,16 @@ struct pidbox_spec {
 	size_t size; /**< sizeof(struct pidbox_spec): lets the struct grow */
 
 	const char *const *argv;      /**< the command, NULL-terminated; NULL: $SHELL, else /bin/sh */
-	const char *argv0;	      /**< argv[0] that the command sees; NULL: argv[0] */
+	const char *argv0;            /**< argv[0] that the command sees; NULL: argv[0] */
 	const char *const *envp;      /**< base environment, NULL: the caller's */
-	bool clear_env;		      /**< start from nothing but keep_env and set_env */
+	bool clear_env;               /**< start from nothing but keep_env and set_env */
 	const char *const *set_env;   /**< "K=V", or "K" to keep K under clear_env; NULL-terminated; may be NULL */
 	const char *const *unset_env; /**< names; NULL-terminated; may be NULL */
-	const char *chdir;	      /**< directory inside; NULL: the caller's */
-	const char *user;	      /**< "U[:G]", names or numbers; NULL: the caller's */
+	const char *chdir;            /**< directory inside; NULL: the caller's */
+	const char *user;             /**< "U[:G]", names or numbers; NULL: the caller's */
 
 	uint32_t unshare; /**< PIDBOX_NS_* that are new besides the default ones */
-	uint32_t share;	  /**< PIDBOX_NS_UTS, _IPC, _MOUNT: the caller's */
+	uint32_t share;   /**< PIDBOX_NS_UTS, _IPC, _MOUNT: the caller's */
 	const char *hostname;
 	enum pidbox_propagation propagation;
 	enum pidbox_map map;
@@ -213,7 +213,7 @@ struct pidbox_spec {
 	bool as_pid1; /**< the command itself is PID 1 */
 	enum pidbox_on_exit on_exit;
 	int stop_signal;     /**< 0: SIGTERM */
-	bool has_grace;	     /**< grace_us was given (else 10 s, and 0 when the caller is gone) */
+	bool has_grace;      /**< grace_us was given (else 10 s, and 0 when the caller is gone) */
 	int64_t grace_us;    /**< from the stop signal to SIGKILL */
 	int64_t timeout_us;  /**< 0: no limit */
 	int64_t cpu_time_us; /**< 0: no limit; CPU time of all processes together */
@@ -230,7 +230,7 @@ struct pidbox_spec {
 	const int *keep_fds; /**< kept open, CLOEXEC or not */
 	size_t n_keep_fds;
 	bool sigchld_ignored; /**< the command starts with SIGCHLD ignored, though the caller does not (any more) */
-	bool tty;	      /**< a terminal of its own for 0, 1, 2: pidbox_tty_fd() is the master */
+	bool tty;             /**< a terminal of its own for 0, 1, 2: pidbox_tty_fd() is the master */
 	const uint64_t
 		*signal_mask; /**< blocked signals of the command, bit n-1 for signal n; NULL: the calling thread's */
 
@@ -239,9 +239,9 @@ struct pidbox_spec {
 	bool has_leak_grace;   /**< leak_grace_us was given (else 100 ms) */
 	int64_t leak_grace_us; /**< how long what outlives the command may go on before it is a leak */
 	bool fail_on_leak;     /**< see pidbox_exit_status */
-	int report_fd;	       /**< > 0: the init writes the record there when the caller is gone; not inherited */
+	int report_fd;         /**< > 0: the init writes the record there when the caller is gone; not inherited */
 	const char *name;      /**< appears in the record */
-	bool timing;	       /**< measure every step */
+	bool timing;           /**< measure every step */
 	/** Called by pidbox_spawn in its own thread as soon as PID 1 exists; may be NULL. It must not free the box. */
 	void (*on_created)(void *context, const struct pidbox *box);
 	void *context;
@@ -251,9 +251,9 @@ struct pidbox_spec {
 /** A spec that was parsed from options. Owns its strings. */
 struct pidbox_options {
 	struct pidbox_spec spec; /**< ready for pidbox_spawn */
-	int hold_fd;		 /**< --hold-fd N, or -1 */
-	int events_fd;		 /**< --events fd:N, or -1 */
-	const char *report;	 /**< --report as given, or NULL */
+	int hold_fd;             /**< --hold-fd N, or -1 */
+	int events_fd;           /**< --events fd:N, or -1 */
+	const char *report;      /**< --report as given, or NULL */
 	bool summary, explain, dry_run, help;
 	bool close_fds; /**< --close-fds was given (spec.inherit_fds is false either way) */
 	void *storage_; /**< owned */
@@ -277,7 +277,7 @@ PIDBOX_API void pidbox_options_free(struct pidbox_options *opts);
  */
 struct pidbox_option_row {
 	const char *group, *name, *argument, *help; /**< argument NULL: takes none */
-	char letter;				    /**< 0: no short form */
+	char letter;                                /**< 0: no short form */
 };
 PIDBOX_API int pidbox_option_row(size_t index, struct pidbox_option_row *ret);
 
@@ -301,7 +301,7 @@ struct pidbox_step {
 	const char *does; /**< what it is for, one sentence */
 	const char *rule; /**< the kernel's rule behind it; may be "" */
 	int64_t took_us;  /**< -1: not measured, or not done */
-	int errnum;	  /**< positive errno of a step that failed and was not fatal; 0 */
+	int errnum;       /**< positive errno of a step that failed and was not fatal; 0 */
 	bool done;
 };
 
@@ -340,15 +340,21 @@ PIDBOX_API int pidbox_event_fd(const struct pidbox *box);
 /** The terminal's master end with spec->tty, else -EBADF. Owned by the box. */
 PIDBOX_API int pidbox_tty_fd(const struct pidbox *box);
 
+/**
+ * Every descriptor that the box owns, for callers that close all others (close_range(2)).
+ * @return how many there are; at most n are stored
+ */
+PIDBOX_API size_t pidbox_fds(const struct pidbox *box, int *fds, size_t n);
+
 /** Who a running box is. */
 struct pidbox_info {
-	pid_t init_pid;			       /**< as the caller sees it */
-	pid_t command_pid;		       /**< 0: not started, or not known */
-	uint64_t pid_namespace;		       /**< inode number; 0: not known */
-	char id[48];			       /**< "PID:INODE", stable */
+	pid_t init_pid;                        /**< as the caller sees it */
+	pid_t command_pid;                     /**< 0: not started, or not known */
+	uint64_t pid_namespace;                /**< inode number; 0: not known */
+	char id[48];                           /**< "PID:INODE", stable */
 	int64_t created_us, ready_us, exec_us; /**< since the call of pidbox_spawn; -1: not yet */
-	const char *containment;	       /**< "pidns" */
-	const char *proc;		       /**< "fresh", "keep" or "none": what it became */
+	const char *containment;               /**< "pidns" */
+	const char *proc;                      /**< "fresh", "keep" or "none": what it became */
 };
 PIDBOX_API void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret);
 /** The steps as they were done, with times when spec->timing. @return 0, or -ENOENT after the last one */
@@ -364,8 +370,7 @@ enum pidbox_event_type {
 struct pidbox_event {
 	enum pidbox_event_type type;
 	int signal;
-	int32_t number;	  /**< with PIDBOX_EVENT_ECHO */
-	int64_t at_us;	  /**< with PIDBOX_EVENT_ECHO */
+	int32_t number;   /**< with PIDBOX_EVENT_ECHO */
 	bool from_kernel; /**< with PIDBOX_EVENT_ECHO */
 };
 /** Take the next event without blocking. @return 1 and *ret; 0 when there is none; negative errno */
@@ -381,19 +386,20 @@ PIDBOX_API int pidbox_signal(struct pidbox *box, int sig);
 struct pidbox_origin {
 	pid_t pid; /**< sender, 0: not known */
 	uid_t uid;
-	bool queued;	  /**< it was sent with a value (sigqueue(3)) */
+	bool queued;      /**< it was sent with a value (sigqueue(3)) */
 	bool from_kernel; /**< the terminal sent it (SI_KERNEL), not a process */
 	int64_t value;
 };
 /**
  * Pass on a signal that the caller itself received, with spec->front_forwards: the caller, the init and at first the
- * command share a process group. A signal that was sent to the whole group has reached the command already, and
- * the init, which got it too, then does not send it again. When the init got one that the caller did not pass on
+ * command share a process group. A signal that was sent to the whole group has reached the command already; the init,
+ * which got it too, is the witness, and then it is not sent again. The caller must block every signal that it
+ * passes on, and take it by signalfd(2) or sigwaitinfo(2). When the init got one that the caller did not pass on
  * (PIDBOX_EVENT_ECHO), the caller takes its own pending signals, passes them on, and then calls pidbox_echo.
+ * @return 0, -ESRCH when the box has ended, -EINVAL
  */
 PIDBOX_API int pidbox_forward(struct pidbox *box, int sig, const struct pidbox_origin *origin);
-/** @param last_us  when the caller last took this signal; 0: never */
-PIDBOX_API int pidbox_echo(struct pidbox *box, const struct pidbox_event *event, int64_t last_us);
+PIDBOX_API int pidbox_echo(struct pidbox *box, const struct pidbox_event *event);
 
 /**
  * End the box: the stop signal to the command, after the grace SIGKILL of everything. Returns at once.
@@ -427,7 +433,7 @@ struct pidbox_result {
 	int exit_code; /**< -1: it did not exit */
 	int signal;    /**< 0: no signal */
 	bool core_dumped;
-	int oom_killed;	      /**< 1: the kernel killed a process of its cgroup for want of memory; 0; -1: not known */
+	int oom_killed;       /**< 1: the kernel killed a process of its cgroup for want of memory; 0; -1: not known */
 	int ended_by_signal;  /**< 0: nobody asked for the end */
 	pid_t ended_by_pid;   /**< 0: not known */
 	int64_t ended_by_uid; /**< -1: not known */

@@ -7,21 +7,21 @@
 
 #define E(name) [name] = #name
 static const char *const errno_names[] = {
-	E(EPERM),	  E(ENOENT),	      E(ESRCH),	       E(EINTR),	E(EIO),
-	E(ENXIO),	  E(E2BIG),	      E(ENOEXEC),      E(EBADF),	E(ECHILD),
-	E(EAGAIN),	  E(ENOMEM),	      E(EACCES),       E(EFAULT),	E(ENOTBLK),
-	E(EBUSY),	  E(EEXIST),	      E(EXDEV),	       E(ENODEV),	E(ENOTDIR),
-	E(EISDIR),	  E(EINVAL),	      E(ENFILE),       E(EMFILE),	E(ENOTTY),
-	E(ETXTBSY),	  E(EFBIG),	      E(ENOSPC),       E(ESPIPE),	E(EROFS),
-	E(EMLINK),	  E(EPIPE),	      E(EDOM),	       E(ERANGE),	E(EDEADLK),
-	E(ENAMETOOLONG),  E(ENOLCK),	      E(ENOSYS),       E(ENOTEMPTY),	E(ELOOP),
-	E(EOVERFLOW),	  E(EILSEQ),	      E(EUSERS),       E(ENOTSOCK),	E(EMSGSIZE),
-	E(EPROTO),	  E(EPROTONOSUPPORT), E(EOPNOTSUPP),   E(EAFNOSUPPORT), E(EADDRINUSE),
-	E(EADDRNOTAVAIL), E(ENETDOWN),	      E(ENETUNREACH),  E(ECONNRESET),	E(ENOBUFS),
-	E(ENOTCONN),	  E(ETIMEDOUT),	      E(ECONNREFUSED), E(EALREADY),	E(EINPROGRESS),
-	E(ESTALE),	  E(EDQUOT),	      E(ECANCELED),    E(ELIBBAD),	E(ELIBACC),
-	E(ENOKEY),	  E(EREMOTE),	      E(EBADFD),       E(ECONNABORTED), E(ENODATA),
-	E(EBADMSG),	  E(ENOMEDIUM),	      E(EMEDIUMTYPE),
+	E(EPERM),         E(ENOENT),          E(ESRCH),        E(EINTR),        E(EIO),
+	E(ENXIO),         E(E2BIG),           E(ENOEXEC),      E(EBADF),        E(ECHILD),
+	E(EAGAIN),        E(ENOMEM),          E(EACCES),       E(EFAULT),       E(ENOTBLK),
+	E(EBUSY),         E(EEXIST),          E(EXDEV),        E(ENODEV),       E(ENOTDIR),
+	E(EISDIR),        E(EINVAL),          E(ENFILE),       E(EMFILE),       E(ENOTTY),
+	E(ETXTBSY),       E(EFBIG),           E(ENOSPC),       E(ESPIPE),       E(EROFS),
+	E(EMLINK),        E(EPIPE),           E(EDOM),         E(ERANGE),       E(EDEADLK),
+	E(ENAMETOOLONG),  E(ENOLCK),          E(ENOSYS),       E(ENOTEMPTY),    E(ELOOP),
+	E(EOVERFLOW),     E(EILSEQ),          E(EUSERS),       E(ENOTSOCK),     E(EMSGSIZE),
+	E(EPROTO),        E(EPROTONOSUPPORT), E(EOPNOTSUPP),   E(EAFNOSUPPORT), E(EADDRINUSE),
+	E(EADDRNOTAVAIL), E(ENETDOWN),        E(ENETUNREACH),  E(ECONNRESET),   E(ENOBUFS),
+	E(ENOTCONN),      E(ETIMEDOUT),       E(ECONNREFUSED), E(EALREADY),     E(EINPROGRESS),
+	E(ESTALE),        E(EDQUOT),          E(ECANCELED),    E(ELIBBAD),      E(ELIBACC),
+	E(ENOKEY),        E(EREMOTE),         E(EBADFD),       E(ECONNABORTED), E(ENODATA),
+	E(EBADMSG),       E(ENOMEDIUM),       E(EMEDIUMTYPE),
 };
 #undef E
 

@@ -16,7 +16,7 @@ struct duration_unit {
 /* From large to small: the order in which they may follow each other. */
 static const struct duration_unit duration_units[] = {
 	{ "d", UINT64_C(86400000000) }, { "h", UINT64_C(3600000000) }, { "m", UINT64_C(60000000) },
-	{ "s", UINT64_C(1000000) },	{ "ms", UINT64_C(1000) },      { "us", UINT64_C(1) },
+	{ "s", UINT64_C(1000000) },     { "ms", UINT64_C(1000) },      { "us", UINT64_C(1) },
 };
 #define DURATION_SECONDS (&duration_units[3])
 

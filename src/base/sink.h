@@ -10,11 +10,11 @@ struct sink {
 	char *buf;
 	size_t size; /* of buf */
 	size_t len;  /* bytes put; without a descriptor it may pass size: then the text was cut */
-	int fd;	     /* >= 0: buf is flushed there when full; len counts what is in buf */
+	int fd;      /* >= 0: buf is flushed there when full; len counts what is in buf */
 	int error;   /* first -errno of a flush */
 };
 
-#define SINK_BUF(b, s)	 ((struct sink){ .buf = (b), .size = (s), .fd = -1 })
+#define SINK_BUF(b, s)   ((struct sink){ .buf = (b), .size = (s), .fd = -1 })
 #define SINK_FD(b, s, f) ((struct sink){ .buf = (b), .size = (s), .fd = (f) })
 
 void sink_bytes(struct sink *s, const char *text, size_t len);

@@ -37,7 +37,7 @@ void reporting_failed(const struct reporting *r, const struct pidbox_error *err)
 
 /* terminal.c: the caller's terminal, as it was and as it is to be again */
 struct terminal;
-struct terminal *terminal_save(void);	   /* NULL: there is none */
+struct terminal *terminal_save(void);      /* NULL: there is none */
 int terminal_fd(const struct terminal *t); /* -1: none */
 void terminal_raw(struct terminal *t);
 void terminal_restore(struct terminal *t);
@@ -46,9 +46,9 @@ void terminal_stop_self(struct terminal *t, int sig, const struct pidbox_info *b
 void terminal_copy_size(int master);
 
 /* signals.c: the front's own signals */
-int signals_open(uint64_t *ret_mask);			/* blocks all; a descriptor that reads them, or -errno */
+int signals_open(uint64_t *ret_mask);                   /* blocks all; a descriptor that reads them, or -errno */
 void signals_die_of(int sig) __attribute__((noreturn)); /* as the command died, without a core of our own */
-int signals_fatal_pending(int fd, bool *ret_stop);	/* while held: the signal that ends us, 0 */
+int signals_fatal_pending(int fd, bool *ret_stop);      /* while held: the signal that ends us, 0 */
 
 /* relay.c: the loop while the box runs */
 struct relay {

@@ -91,17 +91,20 @@ static int close_gap(int from, int to)
  */
 static void let_go_of_the_callers(const struct run *run)
 {
-	const int own[] = {
-		run->relay.signals,	  pidbox_pidfd(run->relay.box),	    pidbox_event_fd(run->relay.box),
-		run->relay.tty,		  terminal_fd(run->relay.terminal), run->reporting.report_fd,
+	int own[16] = {
+		run->relay.signals,
+		terminal_fd(run->relay.terminal),
+		run->reporting.report_fd,
 		run->reporting.events_fd,
 	};
+	size_t n = 4;
 	int next = 3, null;
 
+	n += pidbox_fds(run->relay.box, own + n, sizeof(own) / sizeof(own[0]) - n);
 	for (;;) {
 		int least = -1;
 
-		for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		for (size_t i = 0; i < n; i++)
 			if (own[i] >= next && (least < 0 || own[i] < least))
 				least = own[i];
 		if (least < 0)

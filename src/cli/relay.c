@@ -8,20 +8,11 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef SI_KERNEL
 #define SI_KERNEL 0x80
 #endif
-
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 /* One direction of the terminal: what has been read and not been written yet. */
 struct flow {
@@ -32,7 +23,6 @@ struct flow {
 
 struct loop {
 	struct relay *r;
-	int64_t last_us[65]; /* when we last took a signal, see pidbox_echo */
 	struct flow in, out;
 	char last_in; /* last byte that went inwards */
 	bool result;
@@ -84,7 +74,6 @@ static void take_signals(struct loop *l)
 	while (read(l->r->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD && info.ssi_code > 0)
 			continue; /* from the kernel: the pidfd tells more */
-		l->last_us[info.ssi_signo <= 64 ? info.ssi_signo : 0] = now_us();
 		if (l->r->tty >= 0)
 			take_signal_with_tty(l, &info);
 		else
@@ -120,7 +109,7 @@ static void take_events(struct loop *l)
 			break;
 		case PIDBOX_EVENT_ECHO:
 			take_signals(l);
-			(void)pidbox_echo(l->r->box, &ev, l->last_us[ev.signal]);
+			(void)pidbox_echo(l->r->box, &ev);
 			break;
 		case PIDBOX_EVENT_LOST:
 			lost(ev.signal);

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 struct terminal {
-	int fd;		      /* our own, above 2 */
+	int fd;               /* our own, above 2 */
 	bool foreground;      /* our group had it at the start */
 	struct termios modes; /* at the start */
 	bool raw;

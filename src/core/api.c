@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 const char *pidbox_version(void)
 {
@@ -223,9 +224,33 @@ int pidbox_tty_fd(const struct pidbox *box)
 	return box->tty >= 0 ? box->tty : -EBADF;
 }
 
+size_t pidbox_fds(const struct pidbox *box, int *fds, size_t n)
+{
+	const int own[] = { box->socket, box->pidfd, box->tty, box->witness.pid > 0 ? box->witness.socket : -1 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		if (own[i] < 0)
+			continue;
+		if (count < n)
+			fds[count] = own[i];
+		count++;
+	}
+	return count;
+}
+
 int pidbox_get_step(const struct pidbox *box, size_t index, struct pidbox_step *ret)
 {
 	return pidbox_plan_step(box->plan, index, ret);
+}
+
+/*
+ * kill(2) to a group goes over its members under the kernel's tasklist lock. Setting our group to what it is needs that
+ * lock alone: after it every member has got what we have got, the init too (init/signals.c has the whole story).
+ */
+static void finish_group_deliveries(void)
+{
+	(void)setpgid(0, getpgrp());
 }
 
 static void running_message(struct pidbox *box, const struct wire_msg *msg, pid_t about, struct pidbox_event *ev)
@@ -235,11 +260,11 @@ static void running_message(struct pidbox *box, const struct wire_msg *msg, pid_
 		*ev = (struct pidbox_event){ .type = PIDBOX_EVENT_STOPPED, .signal = msg->signal };
 		break;
 	case MSG_ECHO:
+		finish_group_deliveries();
 		*ev = (struct pidbox_event){
 			.type = PIDBOX_EVENT_ECHO,
 			.signal = msg->signal,
 			.number = msg->value,
-			.at_us = msg->us,
 			.from_kernel = msg->kernel,
 		};
 		break;
@@ -309,6 +334,33 @@ int pidbox_signal(struct pidbox *box, int sig)
 	return send_signal(box, sig, &msg);
 }
 
+/* Take one more of this signal, if it is pending. */
+static bool pending_again(int sig)
+{
+	const struct timespec now = { 0, 0 };
+	sigbits set = SIGBIT(sig);
+
+	return syscall(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof(set)) == sig;
+}
+
+/* Was it sent to our whole group, so that the command has it? */
+static bool reached_by_group(struct pidbox *box, const struct wire_msg *msg)
+{
+	struct wire_msg ask = *msg, answer = { 0 };
+	bool reached = false;
+
+	ask.type = MSG_CLAIM;
+	do {
+		finish_group_deliveries();
+		if (box->plan->as_pid1)
+			reached |= witness_saw(&box->witness, msg->signal) &&
+				   (msg->kernel || getpgid(box->init_pid) == getpgrp());
+		else if (box_ask(box, &ask, MSG_CLAIMED, &answer) == 0)
+			reached |= answer.value && answer.group;
+	} while (msg->signal < 32 && pending_again(msg->signal));
+	return reached;
+}
+
 int pidbox_forward(struct pidbox *box, int sig, const struct pidbox_origin *origin)
 {
 	struct wire_msg msg = {
@@ -319,27 +371,23 @@ int pidbox_forward(struct pidbox *box, int sig, const struct pidbox_origin *orig
 		.sigval = origin->value,
 		.queued = origin->queued,
 		.kernel = origin->from_kernel,
-		.group = (box->plan->wire->flags & WIRE_SHARED_GROUP) != 0,
-		.us = now_us(),
 	};
 
-	/*
-	 * kill(2) to a group goes over its members under the kernel's tasklist lock. Setting our group to what it is
-	 * needs that lock alone: after it every member has got what we have got, the init too (see init/signals.c).
-	 */
-	if (msg.group)
-		(void)setpgid(0, getpgrp());
+	if (sig < 1 || sig > SIG_MAX)
+		return -EINVAL;
+	if (box->has_result || box->reaped)
+		return -ESRCH;
+	if ((box->plan->wire->flags & WIRE_SHARED_GROUP) && reached_by_group(box, &msg))
+		return 0;
 	return send_signal(box, sig, &msg);
 }
 
-int pidbox_echo(struct pidbox *box, const struct pidbox_event *event, int64_t last_us)
+int pidbox_echo(struct pidbox *box, const struct pidbox_event *event)
 {
 	struct wire_msg msg = {
 		.type = MSG_ECHO_ANSWER,
 		.signal = event->signal,
 		.value = event->number,
-		.sigval = event->at_us,
-		.us = last_us,
 		.kernel = event->from_kernel,
 	};
 
@@ -520,12 +568,14 @@ void pidbox_free(struct pidbox *box)
 	if (box == NULL)
 		return;
 	box_abort(box);
+	witness_end(&box->witness);
 	cleanup_close(&box->socket);
 	cleanup_close(&box->pidfd);
 	cleanup_close(&box->tty);
 	for (size_t i = 0; i < box->n_leaks; i++)
 		free((char *)(uintptr_t)box->leaks[i].command);
 	free(box->leaks);
+	free(box->queue);
 	pidbox_plan_free(box->plan);
 	free(box);
 }

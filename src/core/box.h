@@ -5,10 +5,16 @@
 
 #include "core/plan.h"
 #include "core/wire.h"
+#include "core/witness.h"
 
 #include <pidbox.h>
 #include <signal.h>
 #include <sys/resource.h>
+
+struct queued_msg {
+	struct wire_msg msg;
+	pid_t about;
+};
 
 struct pidbox {
 	struct pidbox_plan *plan;
@@ -35,6 +41,9 @@ struct pidbox {
 	int64_t timeout_at, cpu_at, kill_at; /* 0: none */
 	enum pidbox_reason asked;
 	bool ending;
+	struct witness witness;
+	struct queued_msg *queue; /* what came while we waited for an answer; see messages.c */
+	size_t n_queue, queue_at;
 	int lost_signal; /* PID 1 has no handler for it, and somebody should hear of that */
 	int forwarded;
 };
@@ -45,6 +54,9 @@ void box_abort(struct pidbox *box);
 
 /* messages.c: one message of the init. @return 1, 0: none yet (or for ever: box->closed), -errno */
 int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about);
+/* Ask the init and wait for the answer of this type; other messages are kept for box_receive. @return 0, -ESRCH,
+ * -ETIMEDOUT */
+int box_ask(struct pidbox *box, const struct wire_msg *ask, uint32_t type, struct wire_msg *answer);
 int box_send(struct pidbox *box, const struct wire_msg *msg, size_t size);
 /* Wait until there is a message or the init has ended. */
 int box_poll(const struct pidbox *box, int64_t timeout_us);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
+static int receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
 {
 	union {
 		struct cmsghdr head;
@@ -49,6 +49,56 @@ int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
 		*ret_about = cred.pid;
 	}
 	return 1;
+}
+
+int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
+{
+	if (box->queue_at < box->n_queue) {
+		*msg = box->queue[box->queue_at].msg;
+		*ret_about = box->queue[box->queue_at].about;
+		if (++box->queue_at == box->n_queue)
+			box->queue_at = box->n_queue = 0;
+		return 1;
+	}
+	return receive(box, msg, ret_about);
+}
+
+static void keep_for_later(struct pidbox *box, const struct wire_msg *msg, pid_t about)
+{
+	struct queued_msg *queue = reallocarray(box->queue, box->n_queue + 1, sizeof(*queue));
+
+	if (queue == NULL)
+		return; /* out of memory: a message is lost, the result comes from the init's end then */
+	box->queue = queue;
+	queue[box->n_queue].msg = *msg;
+	queue[box->n_queue++].about = about;
+}
+
+int box_ask(struct pidbox *box, const struct wire_msg *ask, uint32_t type, struct wire_msg *answer)
+{
+	const int64_t until = now_us() + US_PER_S; /* an init that somebody has stopped does not answer */
+	int r = box_send(box, ask, WIRE_HEAD);
+
+	while (r == 0) {
+		struct wire_msg msg;
+		pid_t about;
+		int got = receive(box, &msg, &about);
+
+		if (got == 1 && msg.type == type && msg.signal == ask->signal) {
+			*answer = msg;
+			return 0;
+		}
+		if (got == 1) {
+			keep_for_later(box, &msg, about);
+			continue;
+		}
+		if (got < 0 || box->closed)
+			return -ESRCH;
+		if (now_us() >= until)
+			return -ETIMEDOUT;
+		(void)box_poll(box, until - now_us());
+	}
+	return r;
 }
 
 int box_send(struct pidbox *box, const struct wire_msg *msg, size_t size)

@@ -27,14 +27,14 @@ struct plan_facts {
 	uint64_t signal_mask;
 	int64_t realtime_us;
 	struct plan_map subuids, subgids; /* only with PIDBOX_MAP_AUTO; inside is 0 in each */
-	bool has_user;			  /* spec->user was looked up */
+	bool has_user;                    /* spec->user was looked up */
 	uint32_t uid, gid, groups[WIRE_MAX_GROUPS];
 	size_t n_groups;
 };
 
 struct plan_row {
 	enum step_op op;
-	char *call;	 /* the system call in words */
+	char *call;      /* the system call in words */
 	int64_t took_us; /* -1 */
 	int errnum;
 	bool done;
@@ -44,8 +44,8 @@ struct pidbox_plan {
 	struct plan_row rows[WIRE_MAX_STEPS]; /* the same numbers as in wire->steps */
 	size_t n_rows;
 	struct wire_plan *wire; /* what the init gets: one allocation of wire->size bytes */
-	uint32_t kinds;		/* PIDBOX_NS_* that are new */
-	bool needs_go;		/* the front has something to do after the clone */
+	uint32_t kinds;         /* PIDBOX_NS_* that are new */
+	bool needs_go;          /* the front has something to do after the clone */
 	struct plan_map uid_map, gid_map;
 	enum pidbox_proc proc;
 	int keep_fds[WIRE_MAX_KEEP];

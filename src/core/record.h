@@ -14,9 +14,9 @@ struct record {
 	const struct pidbox_result *result; /* NULL: setup failed */
 	const struct pidbox_error *error;   /* with setup-failed */
 	const char *name, *containment, *proc, *id;
-	uint64_t pid_namespace;	     /* 0: unknown */
+	uint64_t pid_namespace;      /* 0: unknown */
 	pid_t init_pid, command_pid; /* 0: unknown */
-	char *const *command;	     /* NULL-terminated; NULL: unknown */
+	char *const *command;        /* NULL-terminated; NULL: unknown */
 	int64_t started_realtime_us;
 	int64_t wall_us; /* with setup-failed */
 };

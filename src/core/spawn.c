@@ -289,6 +289,11 @@ static int prepare(struct start *s)
 	if (s->front_pidfd < 0)
 		return s->front_pidfd;
 	s->wire->front_pidfd = s->front_pidfd;
+	if (s->box->plan->as_pid1 && (s->wire->flags & WIRE_SHARED_GROUP)) {
+		r = witness_start(&s->box->witness);
+		if (r < 0)
+			return r;
+	}
 	r = plan_find(s->box->plan, STEP_PID_MAX) >= 0 ? pidmax_is_per_namespace() : 1;
 	if (r == 1)
 		return 0;
@@ -299,7 +304,7 @@ static int prepare(struct start *s)
 static int run_front_steps(struct start *s)
 {
 	static int (*const run[STEP_MAX_])(struct start *, size_t) = {
-		[STEP_LOAD_INIT] = step_load_init, [STEP_OPEN_TTY] = step_open_tty,	[STEP_CLONE] = step_clone,
+		[STEP_LOAD_INIT] = step_load_init, [STEP_OPEN_TTY] = step_open_tty,     [STEP_CLONE] = step_clone,
 		[STEP_MAP_FRONT] = step_map_front, [STEP_MAP_HELPER] = step_map_helper, [STEP_GO] = step_go,
 	};
 	struct pidbox_plan *plan = s->box->plan;

@@ -71,7 +71,7 @@ extern const struct step_row step_rows[STEP_MAX_];
 /* Flags of single steps, in wire_step.flags. */
 enum {
 	STEP_MAP_DENY_SETGROUPS = 1, /* map-ids: give up setgroups first */
-	STEP_PROC_AUTO = 1,	     /* mount-proc: a refusal is a warning */
+	STEP_PROC_AUTO = 1,          /* mount-proc: a refusal is a warning */
 	STEP_TIME_MONOTONIC = 1,     /* time-ns: a, text has the offsets' lines */
 };
 

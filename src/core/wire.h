@@ -31,7 +31,7 @@ enum wire_flag {
 	WIRE_TIMING = 1 << 3,
 	WIRE_CLOSE_FDS = 1 << 4,       /* the command keeps only 0, 1, 2 and those in keep */
 	WIRE_SHARED_GROUP = 1 << 5,    /* front, init and command share a process group, see MSG_ECHO */
-	WIRE_FORK = 1 << 6,	       /* the command is started without sharing memory (time namespaces) */
+	WIRE_FORK = 1 << 6,            /* the command is started without sharing memory (time namespaces) */
 	WIRE_HAS_GRACE = 1 << 7,       /* the grace was given: it holds even when the front is gone */
 	WIRE_SIGCHLD_IGNORED = 1 << 8, /* the command starts with SIGCHLD ignored, whatever the front did to it */
 };
@@ -51,16 +51,16 @@ struct wire_plan {
 	uint32_t flags;
 	uint32_t n_steps;
 	uint32_t argv, envp; /* offsets of tables: what the command gets */
-	uint32_t paths;	     /* offset of a table: files to try in turn, as execvp(3) does */
-	uint32_t name;	     /* offset of the box's name, 0: none */
+	uint32_t paths;      /* offset of a table: files to try in turn, as execvp(3) does */
+	uint32_t name;       /* offset of the box's name, 0: none */
 	uint32_t n_keep;
 	int32_t keep[WIRE_MAX_KEEP];
 	int32_t front_pidfd, report_fd, tty_fd; /* -1: none */
-	int32_t stdio[3];			/* -1: closed; i: as it is */
+	int32_t stdio[3];                       /* -1: closed; i: as it is */
 	uint32_t stdio_given;
 	uint64_t signal_mask;
 	uint64_t caps_ambient, caps_inheritable; /* what the caller had, to be put back before the command */
-	uint8_t signal_map[65];			 /* signal n arrives as signal_map[n]; 0: dropped */
+	uint8_t signal_map[65];                  /* signal n arrives as signal_map[n]; 0: dropped */
 	uint8_t on_exit, stop_signal, has_user;
 	int64_t grace_us, timeout_us, cpu_time_us, leak_grace_us;
 	int64_t started_realtime_us;
@@ -75,21 +75,23 @@ struct wire_plan {
 enum wire_type {
 	/* init -> front */
 	MSG_FAILED = 1, /* a step failed: step, value = errno, aux; the box ends */
-	MSG_WARNING,	/* the same, but the box goes on */
-	MSG_READY,	/* all steps before the start are done (only with WIRE_HOLD) */
-	MSG_EXEC,	/* the command has been executed; the sender's credentials carry its PID */
-	MSG_STOPPED,	/* the command was stopped by signal */
-	MSG_ECHO,	/* with WIRE_SHARED_GROUP: the init got signal, from its group or alone? */
-	MSG_TIMES,	/* times: microseconds of each step */
-	MSG_LEAK,	/* leak; credentials carry its PID */
-	MSG_RESULT,	/* result: the init ends next */
+	MSG_WARNING,    /* the same, but the box goes on */
+	MSG_READY,      /* all steps before the start are done (only with WIRE_HOLD) */
+	MSG_EXEC,       /* the command has been executed; the sender's credentials carry its PID */
+	MSG_STOPPED,    /* the command was stopped by signal */
+	MSG_ECHO,       /* with WIRE_SHARED_GROUP: the init got signal, from its group or alone? value = its number */
+	MSG_CLAIMED,    /* answer to MSG_CLAIM: value = got it; group = and so did the command */
+	MSG_TIMES,      /* times: microseconds of each step */
+	MSG_LEAK,       /* leak; credentials carry its PID */
+	MSG_RESULT,     /* result: the init ends next */
 	/* front -> init */
-	MSG_GO,		 /* the front has done its part (id maps): checkpoint passed */
-	MSG_RUN,	 /* end of WIRE_HOLD */
-	MSG_SIGNAL,	 /* signal for the command; group: only if it did not get it by its group */
-	MSG_ECHO_ANSWER, /* everything that the front got before MSG_ECHO has been sent */
-	MSG_KILL,	 /* end the box; value = grace in us, or -1 */
-	MSG_IDENT,	 /* ident: who the box is outside, for a record that the init may have to write */
+	MSG_GO,          /* the front has done its part (id maps): checkpoint passed */
+	MSG_RUN,         /* end of WIRE_HOLD */
+	MSG_CLAIM,       /* with WIRE_SHARED_GROUP: the front got signal; did the init? */
+	MSG_SIGNAL,      /* signal for the command */
+	MSG_ECHO_ANSWER, /* everything that the front had got of it has been claimed; value = the number */
+	MSG_KILL,        /* end the box; value = grace in us, or -1 */
+	MSG_IDENT,       /* ident: who the box is outside, for a record that the init may have to write */
 };
 
 struct wire_ident {

@@ -151,7 +151,7 @@ static int step_exec(struct box *b, const struct wire_step *step, int32_t *ret_a
 void command_run(struct box *b, volatile struct command_failure *ret)
 {
 	static int (*const run[STEP_MAX_])(struct box *, const struct wire_step *, int32_t *) = {
-		[STEP_SESSION] = step_session, [STEP_STDIO] = step_stdio,	  [STEP_USER] = step_user,
+		[STEP_SESSION] = step_session, [STEP_STDIO] = step_stdio,         [STEP_USER] = step_user,
 		[STEP_CHDIR] = step_chdir,     [STEP_DROP_CAPS] = step_drop_caps, [STEP_CLOSE_FDS] = step_close_fds,
 		[STEP_SIGNALS] = step_signals, [STEP_EXEC] = step_exec,
 	};

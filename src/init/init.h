@@ -29,16 +29,16 @@
 
 enum deadline {
 	DEADLINE_TIMEOUT,    /* --timeout */
-	DEADLINE_CPU,	     /* next look at the CPU time */
-	DEADLINE_GRACE,	     /* after the stop signal: SIGKILL */
+	DEADLINE_CPU,        /* next look at the CPU time */
+	DEADLINE_GRACE,      /* after the stop signal: SIGKILL */
 	DEADLINE_LEAK_GRACE, /* what is left by now is a leak */
 	DEADLINE_MAX_
 };
 
 enum phase {
-	PHASE_COMMAND,	  /* the command runs */
+	PHASE_COMMAND,    /* the command runs */
 	PHASE_LEAK_GRACE, /* it has ended, what is left may still end by itself */
-	PHASE_REST,	  /* --on-exit term or wait: the rest runs on */
+	PHASE_REST,       /* --on-exit term or wait: the rest runs on */
 };
 
 /* What the process that becomes the command leaves for the init when it fails. */
@@ -49,33 +49,32 @@ struct command_failure {
 
 /* What the init itself got of one signal, in the order of coming; see signals.c. */
 struct echo {
-	int32_t got, matched; /* numbers of the next one to come, and of the next one that nobody has accounted for */
-	int64_t last_us;
+	int32_t got, claimed; /* numbers of the next one to come, and of the next one that nobody has accounted for */
 };
 
 struct box {
 	struct wire_plan *plan;
-	int socket;	 /* to the front */
-	int signals;	 /* signalfd of everything */
-	int proc;	 /* root of a procfs that shows the box; -1: not opened yet, -2: there is none */
+	int socket;      /* to the front */
+	int signals;     /* signalfd of everything */
+	int proc;        /* root of a procfs that shows the box; -1: not opened yet, -2: there is none */
 	bool proc_outer; /* that procfs is the caller's: PIDs in it are outer ones */
 	bool front_gone;
 
 	bool chld_ignored; /* SIGCHLD was ignored by the caller: put back for the command */
 
 	volatile struct command_failure *failure; /* where both see it */
-	pid_t command;				  /* inside PID; 0 once it has been reaped */
-	bool stopped;				  /* the command is, and so, for a shell to see it, is the front */
+	pid_t command;                            /* inside PID; 0 once it has been reaped */
+	bool stopped;                             /* the command is, and so, for a shell to see it, is the front */
 	enum phase phase;
 	int64_t deadline[DEADLINE_MAX_]; /* CLOCK_MONOTONIC us; 0: none */
 	struct echo echo[65];
 	bool children; /* SIGCHLD came: there is something to reap */
 	struct wire_ident ident;
 
-	bool ending;		  /* the stop signal has been sent */
-	bool ended;		  /* nothing is decided any more: the last reaping */
+	bool ending;              /* the stop signal has been sent */
+	bool ended;               /* nothing is decided any more: the last reaping */
 	enum pidbox_reason asked; /* why, while ending */
-	int forwarded;		  /* last signal that was passed on, after --signal-map */
+	int forwarded;            /* last signal that was passed on, after --signal-map */
 	int64_t started_us, exec_us;
 	struct pidbox_result result;
 	int32_t times[WIRE_MAX_STEPS];
@@ -102,6 +101,7 @@ bool loop_reap(struct box *b); /* @return false when nothing is left */
 
 /* signals.c */
 void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value);
+void signals_claimed(struct box *b, const struct wire_msg *ask);
 void signals_requested(struct box *b, const struct wire_msg *msg);
 void signals_echo_answered(struct box *b, const struct wire_msg *msg);
 void signals_stop_command(struct box *b);

@@ -73,6 +73,9 @@ static void take_message(struct box *b, const struct wire_msg *msg)
 	case MSG_SIGNAL:
 		signals_requested(b, msg);
 		break;
+	case MSG_CLAIM:
+		signals_claimed(b, msg);
+		break;
 	case MSG_ECHO_ANSWER:
 		signals_echo_answered(b, msg);
 		break;

@@ -234,7 +234,7 @@ int main(int argc, char **argv)
 	if (argc < 2 || argc > 3 || getpid() != 1 || (b->socket = descriptor(argv[1])) < 0)
 		return PIDBOX_EXIT_FAILED;
 	memset(argv[1], 0, strlen(argv[1])); /* ps shows the name alone */
-	(void)sig_block_all(&old);	     /* they are so already; a debugger's start may differ */
+	(void)sig_block_all(&old);           /* they are so already; a debugger's start may differ */
 	(void)fcntl(b->socket, F_SETFD, FD_CLOEXEC);
 	(void)prctl(PR_SET_NAME, "pidbox-init");
 	claim_sigchld(b);

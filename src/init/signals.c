@@ -6,21 +6,20 @@
  * without pidbox): front, init and, until it moves away, the command. What is sent to that group reaches all three,
  * what is sent to the front reaches the front alone, and a siginfo does not tell which it was. The init is the witness:
  *
- *   - The front passes on every signal that it gets (MSG_SIGNAL, group = 1). Before that it has made sure that a
- *     delivery to its group that was under way is complete. If the init got that signal too, it was for the group,
- *     and the command, when it is in the group still, has it already. (Of the kernel's own signals Ctrl-C goes to the
- *     group, a hang-up to a front that leads the session alone.)
- *   - The init got one that the front has not passed on: it asks (MSG_ECHO). The front sends what it has pending and
- *     then answers; when the init's one is still unmatched then, it was for the init alone, and goes to the command.
- *   - Two that come at once may be one for the front and two for the init, or the other way round: standard signals
- *     coalesce while they are pending. The times of reading tell: what was read later covers all that was sent before.
- *     Real-time signals are queued one by one, and are counted one by one.
+ *   - The front that got one asks the init (MSG_CLAIM), after making sure that a delivery to its group that was under
+ * way is complete. If the init got it too, it was for the group, and the command, when it is in the group still, has it
+ * already; else the front passes it on (MSG_SIGNAL). (Of the kernel's own signals Ctrl-C goes to the group, a hang-up
+ * to a front that leads the session alone.)
+ *   - Standard signals coalesce while they are pending, and two that come at once may be one for the front and two for
+ *     the init, or the other way round. So a claim takes all that the init has got, and the front asks again until it
+ *     has none pending itself. Real-time signals are queued one by one, and are claimed one by one.
+ *   - The init got one that the front does not ask about: it says so (MSG_ECHO). The front claims what it has pending
+ * and then answers; when the init's one is still unclaimed then, it was for the init alone, and goes to the command.
  *
  * In a group of its own (-t, the library) the init simply passes on what it gets.
  */
 #include "init/init.h"
 
-#include "base/util.h"
 #include "kern/sig.h"
 
 enum { SIG_RTMIN_KERNEL = 32 }; /* the first that is queued, whatever the C library keeps for itself */
@@ -93,53 +92,48 @@ void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t u
 		return;
 	}
 	msg.kernel = code == SI_KERNEL;
-	b->echo[sig].last_us = now_us();
 	msg.value = b->echo[sig].got++;
-	msg.us = b->echo[sig].last_us;
 	box_send(b, &msg, WIRE_HEAD, 0);
 }
 
-/* Did the init get this signal of the front's too? Then it was for the group. */
-static bool witnessed(struct box *b, const struct wire_msg *msg)
+/* The front got this signal. Did we? Then it was for the group. */
+void signals_claimed(struct box *b, const struct wire_msg *ask)
 {
-	struct echo *echo = &b->echo[msg->signal];
-
-	/* What the group got, we have got by now, but perhaps not read. */
-	loop_take_signals(b);
-	if (echo->matched < echo->got) {
-		echo->matched++;
-		return true;
-	}
-	return msg->signal < SIG_RTMIN_KERNEL && echo->last_us >= msg->us;
-}
-
-void signals_requested(struct box *b, const struct wire_msg *msg)
-{
-	int sig = msg->signal;
-
-	if (sig < 1 || sig > SIG_MAX)
-		return;
-	if (msg->group && witnessed(b, msg) && (msg->kernel || command_is_in_our_group(b)))
-		note_sender(b, sig, sig, msg->sender_pid, msg->sender_uid);
-	else
-		pass_on(b, sig, msg->queued, msg->sigval, msg->sender_pid, msg->sender_uid);
-}
-
-/* value: which one was asked about; us: when the front last read this signal, 0: never */
-void signals_echo_answered(struct box *b, const struct wire_msg *msg)
-{
-	int sig = msg->signal;
+	int sig = ask->signal;
+	struct wire_msg answer = { .type = MSG_CLAIMED, .signal = sig };
 	struct echo *echo;
 
 	if (sig < 1 || sig > SIG_MAX)
 		return;
+	/* What the group got, we have got by now, but perhaps not read. */
+	loop_take_signals(b);
 	echo = &b->echo[sig];
-	if (msg->value < echo->matched)
-		return; /* the front has passed it on meanwhile */
-	echo->matched = msg->value + 1;
-	if (msg->kernel || (sig < SIG_RTMIN_KERNEL && msg->us >= msg->sigval))
-		return;
-	pass_on(b, sig, false, 0, 0, -1);
+	if (echo->claimed < echo->got) {
+		echo->claimed = sig < SIG_RTMIN_KERNEL ? echo->got : echo->claimed + 1;
+		answer.group = ask->kernel || command_is_in_our_group(b);
+		if (answer.group)
+			note_sender(b, sig, sig, ask->sender_pid, ask->sender_uid);
+		answer.value = 1;
+	}
+	box_send(b, &answer, WIRE_HEAD, 0);
+}
+
+void signals_requested(struct box *b, const struct wire_msg *msg)
+{
+	if (msg->signal >= 1 && msg->signal <= SIG_MAX)
+		pass_on(b, msg->signal, msg->queued, msg->sigval, msg->sender_pid, msg->sender_uid);
+}
+
+/* value: number of the one that we asked about */
+void signals_echo_answered(struct box *b, const struct wire_msg *msg)
+{
+	int sig = msg->signal;
+
+	if (sig < 1 || sig > SIG_MAX || msg->value < b->echo[sig].claimed)
+		return; /* the front has claimed it meanwhile */
+	b->echo[sig].claimed = msg->value + 1;
+	if (!msg->kernel)
+		pass_on(b, sig, false, 0, 0, -1);
 }
 
 /* Ask the command to end. A stopped one could not hear it. */

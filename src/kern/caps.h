@@ -9,14 +9,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CAP_BIT(n)	(UINT64_C(1) << (n))
-#define CAPS_KILL	CAP_BIT(5)
-#define CAPS_SETGID	CAP_BIT(6)
-#define CAPS_SETUID	CAP_BIT(7)
-#define CAPS_NET_ADMIN	CAP_BIT(12)
+#define CAP_BIT(n)      (UINT64_C(1) << (n))
+#define CAPS_KILL       CAP_BIT(5)
+#define CAPS_SETGID     CAP_BIT(6)
+#define CAPS_SETUID     CAP_BIT(7)
+#define CAPS_NET_ADMIN  CAP_BIT(12)
 #define CAPS_SYS_PTRACE CAP_BIT(19)
-#define CAPS_SYS_ADMIN	CAP_BIT(21)
-#define CAPS_SYS_TIME	CAP_BIT(25)
+#define CAPS_SYS_ADMIN  CAP_BIT(21)
+#define CAPS_SYS_TIME   CAP_BIT(25)
 
 struct caps {
 	uint64_t effective, permitted, inheritable;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct ns_kind {
-	uint32_t bit;	       /* PIDBOX_NS_* */
+	uint32_t bit;          /* PIDBOX_NS_* */
 	uint64_t clone_flag;   /* CLONE_NEW* */
 	const char *word;      /* on the command line and in texts: "pid" */
 	const char *flag_name; /* "CLONE_NEWPID" */

@@ -17,7 +17,7 @@ int proc_open_detached(void);
 struct proc_stat {
 	char state; /* R S D Z T t X I */
 	pid_t parent;
-	int64_t cpu_us;	      /* of its own and of the children that it has waited for */
+	int64_t cpu_us;       /* of its own and of the children that it has waited for */
 	uint64_t start_ticks; /* since boot */
 };
 /** Read PID/stat. @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG */

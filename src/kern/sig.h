@@ -24,7 +24,7 @@ typedef uint64_t sigbits;
 #define SIGBITS_ALL (~UINT64_C(0))
 
 enum {
-	SIG_MAX = 64,	/* the last signal */
+	SIG_MAX = 64,   /* the last signal */
 	SIG_RTMIN = 34, /* what "RTMIN" is here, whatever the C library that we are built with says */
 	SIG_RTMAX = 64,
 };

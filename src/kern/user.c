@@ -27,7 +27,7 @@
 #define FILE_SIZE_MAX ((size_t)64 << 20)
 /* One line of getent: the gids of an initgroups answer, ten digits and a blank each, are the longest of use. */
 #define ANSWER_SIZE (NAME_SIZE + USER_GROUPS_MAX * 11)
-#define ID_MAX	    (UINT32_MAX - 1) /* 2^32-1 is "no id" in every call */
+#define ID_MAX      (UINT32_MAX - 1) /* 2^32-1 is "no id" in every call */
 
 struct span {
 	const char *at;
@@ -36,8 +36,8 @@ struct span {
 
 struct entry {
 	struct span name;
-	uint32_t id;	     /* the uid of a user, the gid of a group */
-	uint32_t gid;	     /* of a user */
+	uint32_t id;         /* the uid of a user, the gid of a group */
+	uint32_t gid;        /* of a user */
 	struct span members; /* of a group */
 };
 
