@@ -210,7 +210,9 @@ struct pidbox_spec {
 	const char *proc_hidepid; /**< "off", "noaccess", "invisible", "ptraceable" or 0, 1, 2, 4 */
 	bool proc_subset_pid;
 
-	bool as_pid1; /**< the command itself is PID 1 */
+	/** The command itself is PID 1. No init watches the caller then: the box ends with the *thread* that spawned it
+	 * (PR_SET_PDEATHSIG, prctl(2)). */
+	bool as_pid1;
 	enum pidbox_on_exit on_exit;
 	int stop_signal;     /**< 0: SIGTERM */
 	bool has_grace;      /**< grace_us was given (else 10 s, and 0 when the caller is gone) */

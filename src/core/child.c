@@ -17,11 +17,6 @@ static int step_map_self(struct child_args *a, const struct wire_step *step)
 		r = io_write_file(AT_FDCWD, "/proc/self/uid_map", uids, strlen(uids));
 	if (r == 0)
 		r = io_write_file(AT_FDCWD, "/proc/self/gid_map", gids, strlen(gids));
-	/* The files of a process that is not dumpable belong to root (proc(5)); after the exec it is dumpable again. */
-	if (r == -EACCES) {
-		a->maps_left = true;
-		r = 0;
-	}
 	return r;
 }
 
@@ -48,8 +43,8 @@ static int open_for_init(struct child_args *a)
 
 static int step_exec_init(struct child_args *a, const struct wire_step *step)
 {
-	char name[] = "pidbox-init", wait[] = "wait";
-	char *argv[] = { name, a->socket_arg, a->maps_left ? wait : NULL, NULL };
+	char name[] = "pidbox-init";
+	char *argv[] = { name, a->socket_arg, NULL };
 	char *envp[] = { NULL };
 	int r = open_for_init(a);
 

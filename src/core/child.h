@@ -19,7 +19,6 @@ struct child_args {
 
 	/* written by the child */
 	volatile int failed_row, errnum; /* errnum 0: the init has been executed */
-	volatile bool maps_left;         /* the child may not write its own maps: the front has to */
 };
 
 int child_main(void *args);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -83,6 +84,7 @@ int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct 
 
 	if (r < 0)
 		return err_set(err, -r, PIDBOX_CODE_NONE, "reading the caller's capabilities");
+	f.dumpable = prctl(PR_GET_DUMPABLE) == 1;
 	f.caps = caps.effective;
 	f.caps_inheritable = caps.inheritable;
 	/* Ambient capabilities are always inheritable ones: mostly there is nothing to ask for. */

@@ -110,7 +110,11 @@ static bool maps_only(const struct plan_map *map, uint32_t own)
 	return map->n == 1 && map->ranges[0].count == 1 && map->ranges[0].outside == own;
 }
 
-/* Who writes the maps: the child its own single id, a privileged front what it likes, newuidmap the rest. */
+/*
+ * Who writes the maps: the child its own single id, a privileged front what it likes, newuidmap the rest. The files of
+ * a child of a caller that is not dumpable belong to root (proc(5)): there the front writes, once the init has been
+ * executed.
+ */
 static void plan_maps(struct maker *m, bool after_clone)
 {
 	struct pidbox_plan *plan = m->plan;
@@ -119,7 +123,10 @@ static void plan_maps(struct maker *m, bool after_clone)
 	bool privileged = (f->caps & needed) == needed;
 	bool own = maps_only(&plan->uid_map, f->euid) && maps_only(&plan->gid_map, f->egid);
 	char uids[1024] = "", gids[1024] = "";
-	enum step_op op = privileged ? STEP_MAP_FRONT : own ? STEP_MAP_SELF : STEP_MAP_HELPER;
+	enum step_op op = privileged    ? STEP_MAP_FRONT
+			  : !own        ? STEP_MAP_HELPER
+			  : f->dumpable ? STEP_MAP_SELF
+					: STEP_MAP_FRONT;
 	struct wire_step *step;
 
 	m->self_map = op == STEP_MAP_SELF;
@@ -130,8 +137,9 @@ static void plan_maps(struct maker *m, bool after_clone)
 	plan->needs_go = !m->self_map;
 	step = add(m, op, "%s: uid_map \"%.*s\", gid_map \"%.*s\"%s",
 		   op == STEP_MAP_HELPER ? "newuidmap, newgidmap" : "write(/proc/PID/...)", (int)strcspn(uids, "\n"),
-		   uids, (int)strcspn(gids, "\n"), gids, m->self_map ? ", setgroups \"deny\"" : "");
-	step->flags = m->self_map ? STEP_MAP_DENY_SETGROUPS : 0;
+		   uids, (int)strcspn(gids, "\n"), gids,
+		   op != STEP_MAP_HELPER && !privileged ? ", setgroups \"deny\"" : "");
+	step->flags = privileged ? 0 : STEP_MAP_DENY_SETGROUPS;
 	step->text = blob_str(&m->blob, uids);
 	step->text2 = blob_str(&m->blob, gids);
 }
@@ -342,6 +350,7 @@ static void fill_wire(struct maker *m, struct wire_plan *w)
 		   (s->sigchld_ignored ? WIRE_SIGCHLD_IGNORED : 0u);
 	w->front_pidfd = w->tty_fd = -1;
 	w->report_fd = s->report_fd > 0 ? s->report_fd : -1;
+	w->tty = s->tty;
 	w->stdio_given = s->stdio != NULL || s->tty;
 	for (int i = 0; i < 3; i++)
 		w->stdio[i] = s->stdio != NULL ? s->stdio[i] : i;

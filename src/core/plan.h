@@ -21,6 +21,7 @@ struct plan_map {
 /* What the plan must know of the caller. */
 struct plan_facts {
 	uint32_t euid, egid;
+	bool dumpable; /* prctl(PR_GET_DUMPABLE) */
 	uint64_t caps; /* effective capabilities */
 	uint64_t caps_inheritable, caps_ambient;
 	const char *const *environ;

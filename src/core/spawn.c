@@ -128,7 +128,6 @@ struct start {
 	size_t plan_sent;
 	int *open_fds;
 	size_t n_open_fds;
-	bool maps_left;
 	/* of a step that failed in the child */
 	int failed_row;
 };
@@ -175,6 +174,19 @@ static int collect_fds(struct start *s)
 	return 0;
 }
 
+/* Out of descriptors here, the one that there is still serves to end the box. */
+static int move_pidfd(struct pidbox *box)
+{
+	int high = box->pidfd > 2 ? box->pidfd : fcntl(box->pidfd, F_DUPFD_CLOEXEC, 3);
+
+	if (high < 0)
+		return -errno;
+	if (high != box->pidfd)
+		(void)close(box->pidfd);
+	box->pidfd = high;
+	return 0;
+}
+
 static int step_clone(struct start *s, size_t row)
 {
 	struct pidbox *box = s->box;
@@ -210,14 +222,15 @@ static int step_clone(struct start *s, size_t row)
 	}
 	box->init_pid = pid;
 	box->created_us = now_us() - box->t0_us;
-	box->pidfd = io_above_stdio(box->pidfd);
 	(void)close(take_fd(&s->inside));
+	r = move_pidfd(box);
+	if (r < 0)
+		return r;
 	(void)row;
 	if (args.errnum != 0) {
 		s->failed_row = args.failed_row;
 		return -args.errnum;
 	}
-	s->maps_left = args.maps_left;
 	return send_rest_of_plan(box, s->plan_sent);
 }
 
@@ -229,6 +242,23 @@ static int write_map(pid_t pid, const char *file, const char *text)
 	return io_write_file(AT_FDCWD, path, text, strlen(text));
 }
 
+/* We are woken in the middle of its exec, before the kernel makes it dumpable again: wait until it speaks. */
+static int wait_for_init(struct pidbox *box)
+{
+	struct wire_msg msg = { 0 };
+	pid_t about;
+
+	while (msg.type != MSG_HERE) {
+		int r = box_receive(box, &msg, &about);
+
+		if (r < 0 || box->closed)
+			return -EPIPE;
+		if (r == 0)
+			(void)box_poll(box, -1);
+	}
+	return 0;
+}
+
 static int step_map_front(struct start *s, size_t row)
 {
 	const struct wire_step *step = &s->wire->steps[row];
@@ -236,6 +266,8 @@ static int step_map_front(struct start *s, size_t row)
 	int r = 0;
 
 	if (step->flags & STEP_MAP_DENY_SETGROUPS)
+		r = wait_for_init(s->box);
+	if (r == 0 && (step->flags & STEP_MAP_DENY_SETGROUPS))
 		r = write_map(pid, "setgroups", "deny");
 	if (r == 0)
 		r = write_map(pid, "uid_map", plan_text(s->wire, step->text));
@@ -261,21 +293,34 @@ static int step_go(struct start *s, size_t row)
 	return box_send(s->box, &msg, WIRE_HEAD);
 }
 
-/* What the child may not write itself, the front writes, and lets the init go on (it was told to wait). */
-static int write_maps_left(struct start *s)
-{
-	int row = plan_find(s->box->plan, STEP_MAP_SELF);
-	int r = step_map_front(s, (size_t)row);
-
-	s->failed_row = row;
-	return r < 0 ? r : step_go(s, (size_t)row);
-}
-
 /* ------------------------------------------------------------ running them */
+
+/* What the caller wants the command to have must be open before any descriptor of ours could take its number. */
+static int check_fds(struct start *s)
+{
+	const struct wire_plan *w = s->wire;
+	int stdio = plan_find(s->box->plan, STEP_STDIO);
+
+	for (uint32_t i = 0; i < w->n_keep; i++) {
+		s->failed_row = plan_find(s->box->plan, STEP_EXEC_INIT);
+		if (fcntl(w->keep[i], F_GETFD) < 0)
+			return -errno;
+	}
+	for (int i = 0; i < 3 && stdio >= 0 && !w->tty; i++) {
+		s->failed_row = stdio;
+		if (w->stdio[i] >= 0 && w->stdio[i] != i && fcntl(w->stdio[i], F_GETFD) < 0)
+			return -errno;
+	}
+	s->failed_row = 0;
+	return 0;
+}
 
 static int prepare(struct start *s)
 {
-	int pair[2], on = 1, r;
+	int pair[2], on = 1, r = check_fds(s);
+
+	if (r < 0)
+		return r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
@@ -335,7 +380,7 @@ static int run_front_steps(struct start *s)
 		row->took_us = now - since;
 		since = now;
 	}
-	return s->maps_left ? write_maps_left(s) : 0;
+	return 0;
 }
 
 static void release_start(struct start *s)

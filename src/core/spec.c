@@ -9,12 +9,19 @@
 #include <errno.h>
 #include <string.h>
 
+enum { SPEC_SIZE_SANE = 65536 };
+
 int spec_take(const struct pidbox_spec *given, struct pidbox_spec *ret, struct pidbox_error *err)
 {
 	struct pidbox_spec spec = { 0 };
 
-	if (given == NULL || given->size == 0)
-		return err_set(err, 0, PIDBOX_CODE_USAGE, "struct pidbox_spec: size is not set");
+	/* The struct of 0.1 is the smallest there has ever been. */
+	if (given == NULL || given->size < sizeof(spec) || given->size > SPEC_SIZE_SANE) {
+		(void)err_set(err, 0, PIDBOX_CODE_USAGE, "reading struct pidbox_spec");
+		err_why(err, "its size is not that of any version of the struct");
+		err_fix(err, "set .size = sizeof(struct pidbox_spec)");
+		return -EINVAL;
+	}
 	if (given->size > sizeof(spec)) {
 		/* From a newer header: fine as long as it asks for nothing that is unknown here. */
 		const char *p = (const char *)given;
@@ -25,7 +32,7 @@ int spec_take(const struct pidbox_spec *given, struct pidbox_spec *ret, struct p
 					       "struct pidbox_spec: this library (" PIDBOX_VERSION
 					       ") is too old for it");
 	}
-	memcpy(&spec, given, given->size < sizeof(spec) ? given->size : sizeof(spec));
+	memcpy(&spec, given, sizeof(spec));
 	spec.size = sizeof(spec);
 	*ret = spec;
 	return 0;
@@ -39,6 +46,24 @@ static bool hidepid_known(const char *word)
 		if (strcmp(words[i], word) == 0)
 			return true;
 	return false;
+}
+
+static const char *unknown_values(const struct pidbox_spec *s)
+{
+	if ((s->unshare | s->share) & ~(uint32_t)PIDBOX_NS_ALL)
+		return "an unknown kind of namespace in unshare or share";
+	if ((unsigned)s->propagation > PIDBOX_PROPAGATION_UNCHANGED)
+		return "an unknown propagation";
+	if ((unsigned)s->map > PIDBOX_MAP_EXACT)
+		return "an unknown map";
+	if ((unsigned)s->proc > PIDBOX_PROC_NONE)
+		return "an unknown proc";
+	if ((unsigned)s->on_exit > PIDBOX_ON_EXIT_WAIT)
+		return "an unknown on_exit";
+	for (size_t i = 0; i < s->n_signal_map; i++)
+		if (s->signal_map[i].from < 1 || s->signal_map[i].from > 64 || s->signal_map[i].to > 64)
+			return "signal_map: not a signal";
+	return NULL;
 }
 
 static const char *contradiction_of_kinds(const struct pidbox_spec *s)
@@ -110,10 +135,8 @@ static const char *contradiction_of_numbers(const struct pidbox_spec *s)
 int spec_check(const struct pidbox_spec *spec, struct pidbox_error *err)
 {
 	static const char *(*const checks[])(const struct pidbox_spec *) = {
-		contradiction_of_kinds,
-		contradiction_of_proc,
-		contradiction_of_pid1,
-		contradiction_of_numbers,
+		unknown_values,        contradiction_of_kinds,   contradiction_of_proc,
+		contradiction_of_pid1, contradiction_of_numbers,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

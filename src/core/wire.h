@@ -57,7 +57,7 @@ struct wire_plan {
 	int32_t keep[WIRE_MAX_KEEP];
 	int32_t front_pidfd, report_fd, tty_fd; /* -1: none */
 	int32_t stdio[3];                       /* -1: closed; i: as it is */
-	uint32_t stdio_given;
+	uint32_t stdio_given, tty;
 	uint64_t signal_mask;
 	uint64_t caps_ambient, caps_inheritable; /* what the caller had, to be put back before the command */
 	uint8_t signal_map[65];                  /* signal n arrives as signal_map[n]; 0: dropped */
@@ -76,6 +76,7 @@ enum wire_type {
 	/* init -> front */
 	MSG_FAILED = 1, /* a step failed: step, value = errno, aux; the box ends */
 	MSG_WARNING,    /* the same, but the box goes on */
+	MSG_HERE,       /* at a checkpoint: the init is there, and waits */
 	MSG_READY,      /* all steps before the start are done (only with WIRE_HOLD) */
 	MSG_EXEC,       /* the command has been executed; the sender's credentials carry its PID */
 	MSG_STOPPED,    /* the command was stopped by signal */

@@ -231,7 +231,7 @@ int main(int argc, char **argv)
 	struct box *b = &box;
 	sigbits old;
 
-	if (argc < 2 || argc > 3 || getpid() != 1 || (b->socket = descriptor(argv[1])) < 0)
+	if (argc != 2 || getpid() != 1 || (b->socket = descriptor(argv[1])) < 0)
 		return PIDBOX_EXIT_FAILED;
 	memset(argv[1], 0, strlen(argv[1])); /* ps shows the name alone */
 	(void)sig_block_all(&old);           /* they are so already; a debugger's start may differ */
@@ -252,8 +252,6 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 	b->started_us = now_us();
 	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1, .oom_killed = -1 };
-	if (argc == 3 && inside_wait_for(b, MSG_GO) < 0) /* "wait": the front has to map our ids after all */
-		return PIDBOX_EXIT_FAILED;
 	b->chld_ignored |= (b->plan->flags & WIRE_SIGCHLD_IGNORED) != 0;
 	run_steps(b);
 	if (b->plan->flags & WIRE_AS_PID1)
