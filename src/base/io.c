@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/io.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include "base/sys.h"
+
+#include <sys/resource.h>
 
 int io_write_all(int fd, const void *buf, size_t size)
 {
@@ -74,6 +74,19 @@ int io_above_stdio(int fd)
 		high = -errno;
 	(void)close(fd);
 	return high;
+}
+
+void io_close_range(unsigned first, unsigned last, bool cloexec)
+{
+	const unsigned most = 1u << 20; /* fs.nr_open's default */
+	struct rlimit lim;
+
+	if (sys_close_range(first, last, cloexec ? SYS_CLOSE_RANGE_CLOEXEC : 0) == 0)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_max > most)
+		lim.rlim_max = most;
+	for (unsigned fd = first; fd <= last && fd < lim.rlim_max; fd++)
+		(void)(cloexec ? fcntl((int)fd, F_SETFD, FD_CLOEXEC) : close((int)fd));
 }
 
 size_t io_decimal(char *buf, long long n)

@@ -3,6 +3,7 @@
 #ifndef BASE_IO_H
 #define BASE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -20,6 +21,11 @@ ssize_t io_read_file(int dirfd, const char *path, char *buf, size_t size);
  * @return the descriptor or -errno; passes negative fd through
  */
 int io_above_stdio(int fd);
+/**
+ * close_range(2), and where that is refused or too old, one by one up to the limit of descriptors.
+ * @param cloexec  mark them instead of closing them
+ */
+void io_close_range(unsigned first, unsigned last, bool cloexec);
 /** Write n in decimal without a terminator. @return its length (at most 20) */
 size_t io_decimal(char *buf, long long n);
 

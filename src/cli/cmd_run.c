@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -80,9 +81,12 @@ static int claim_hold_fd(const struct pidbox_options *opts, struct pidbox_error 
 	return -EBADF;
 }
 
-static int close_gap(int from, int to)
+static void close_gap(int from, int to)
 {
-	return from > to ? 0 : (int)syscall(SYS_close_range, (unsigned)from, (unsigned)to, 0);
+	if (from > to || syscall(SYS_close_range, (unsigned)from, (unsigned)to, 0) == 0)
+		return;
+	for (int fd = from; fd <= to && fd < sysconf(_SC_OPEN_MAX); fd++) /* refused, or before Linux 5.9 */
+		(void)close(fd);
 }
 
 /*
@@ -109,10 +113,10 @@ static void let_go_of_the_callers(const struct run *run)
 				least = own[i];
 		if (least < 0)
 			break;
-		(void)close_gap(next, least - 1);
+		close_gap(next, least - 1);
 		next = least + 1;
 	}
-	(void)close_gap(next, ~0u >> 1);
+	close_gap(next, INT_MAX);
 	if (run->relay.tty >= 0)
 		return; /* the terminal's relay reads and writes them */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -259,6 +263,16 @@ static int run_box(struct run *run)
 		return PIDBOX_EXIT_FAILED;
 	}
 	run->relay.signals = signals_open(&run->mask);
+	if (run->relay.signals < 0) {
+		err = (struct pidbox_error){
+			.errnum = -run->relay.signals,
+			.what = "opening a descriptor of signals",
+			.why = "signalfd(2) is refused, or there are no descriptors left (RLIMIT_NOFILE)",
+			.fix = "raise ulimit -n, or start the outer container with a seccomp profile that knows "
+			       "signalfd4",
+		};
+		return give_up(run, &err);
+	}
 	run->relay.terminal = terminal_save();
 	run->relay.tty = -EBADF;
 	status = start(run);

@@ -31,10 +31,8 @@ static int step_raise_caps(struct child_args *a, const struct wire_step *step)
 
 static int open_for_init(struct child_args *a)
 {
-	if (a->close_others && sys_close_range(3, ~0u, SYS_CLOSE_RANGE_CLOEXEC) < 0) {
-		for (int fd = 3; fd < 65536; fd++) /* before Linux 5.11 */
-			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-	}
+	if (a->close_others)
+		io_close_range(3, ~0u, true);
 	for (size_t i = 0; i < a->n_open_fds; i++)
 		if (a->open_fds[i] >= 0 && fcntl(a->open_fds[i], F_SETFD, 0) < 0)
 			return -errno;

@@ -36,6 +36,10 @@ struct diagnosis {
 	void (*probe)(const struct failure *f);
 };
 
+#define ANY_STEP       STEP_MAX_
+#define PROC_OUTER     "use --proc keep (ps inside will show the outer PIDs) or --proc none"
+#define MORE_PROCESSES "end other processes, or raise the limit (ulimit -u, pids.max)"
+
 /* ------------------------------------------------------------ probes */
 
 static void probe_clone_refused(const struct failure *f)
@@ -81,6 +85,14 @@ static void probe_masks(const struct failure *f)
 	if (mountinfo != NULL && io_read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo, 256 * 1024) > 0)
 		n = mnt_proc_masks(mountinfo, masks, sizeof(masks));
 	free(mountinfo);
+	if (!(f->plan->kinds & PIDBOX_NS_USER)) {
+		/* Only a user namespace has to do with masks (mount_too_revealing, fs/namespace.c). */
+		f->err->code = PIDBOX_CODE_DENIED;
+		err_why(f->err, "a seccomp filter, a security module or a missing capability refuses mount(2)");
+		err_fix(f->err, "start the outer container with --cap-add SYS_ADMIN and a profile that allows mount, "
+				"or " PROC_OUTER);
+		return;
+	}
 	if (n > 0)
 		err_why(f->err, "/proc here is covered at %s; the kernel refuses a new procfs in a user namespace then",
 			masks);
@@ -154,10 +166,6 @@ static void probe_user(const struct failure *f)
 }
 
 /* ------------------------------------------------------------ the table */
-
-#define ANY_STEP       STEP_MAX_
-#define PROC_OUTER     "use --proc keep (ps inside will show the outer PIDs) or --proc none"
-#define MORE_PROCESSES "end other processes, or raise the limit (ulimit -u, pids.max)"
 
 static const struct diagnosis diagnoses[] = {
 	{ STEP_LOAD_INIT, EACCES, PIDBOX_CODE_DENIED,

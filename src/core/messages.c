@@ -24,6 +24,7 @@ static int receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
 		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *c;
+	int tries = 0;
 	ssize_t n;
 
 	if (box->closed)
@@ -31,7 +32,8 @@ static int receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
 	/* ECONNRESET comes once, and before what is left to read: the init has ended with a message of ours unread. */
 	do
 		n = recvmsg(box->socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	while (n < 0 &&
+	       (errno == EINTR || errno == ECONNRESET || ((errno == ENOMEM || errno == ENOBUFS) && tries++ < 3)));
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	if (n <= 0) {

@@ -139,7 +139,7 @@ static void plan_maps(struct maker *m, bool after_clone)
 		   op == STEP_MAP_HELPER ? "newuidmap, newgidmap" : "write(/proc/PID/...)", (int)strcspn(uids, "\n"),
 		   uids, (int)strcspn(gids, "\n"), gids,
 		   op != STEP_MAP_HELPER && !privileged ? ", setgroups \"deny\"" : "");
-	step->flags = privileged ? 0 : STEP_MAP_DENY_SETGROUPS;
+	step->flags = !privileged && op != STEP_MAP_HELPER ? STEP_MAP_DENY_SETGROUPS : 0;
 	step->text = blob_str(&m->blob, uids);
 	step->text2 = blob_str(&m->blob, gids);
 }

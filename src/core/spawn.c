@@ -71,7 +71,9 @@ void box_abort(struct pidbox *box)
 {
 	if (box->pidfd < 0 || box->reaped)
 		return;
-	(void)sys_pidfd_send_signal(box->pidfd, SIGKILL, NULL);
+	/* By the number only where that is refused: our child's cannot be another's before we have waited for it. */
+	if (sys_pidfd_send_signal(box->pidfd, SIGKILL, NULL) == -ENOSYS)
+		(void)kill(box->init_pid, SIGKILL);
 	reap(box);
 }
 

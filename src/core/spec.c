@@ -119,7 +119,7 @@ static const char *contradiction_of_numbers(const struct pidbox_spec *s)
 		return "--first-pid must be below --pid-max";
 	if (s->stop_signal < 0 || s->stop_signal > 64)
 		return "--stop-signal is not a signal";
-	if (s->grace_us < 0 || s->timeout_us < 0 || s->cpu_time_us < 0)
+	if (s->grace_us < 0 || s->timeout_us < 0 || s->cpu_time_us < 0 || s->leak_grace_us < 0)
 		return "a duration is negative";
 	if (s->monotonic.nanoseconds > 999999999 || s->boottime.nanoseconds > 999999999)
 		return "--time-offset has more than 999999999 nanoseconds";

@@ -19,8 +19,8 @@ static void testify(int sock)
 
 	(void)prctl(PR_SET_NAME, "pidbox-witness");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)sys_close_range(0, (unsigned)sock - 1, 0); /* a pipe must not stay open here */
-	(void)sys_close_range((unsigned)sock + 1, ~0u, 0);
+	io_close_range(0, (unsigned)sock - 1, false); /* a pipe must not stay open here */
+	io_close_range((unsigned)sock + 1, ~0u, false);
 	while (recv(sock, &sig, 1, 0) == 1) {
 		sigbits set = SIGBIT(sig);
 

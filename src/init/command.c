@@ -5,6 +5,7 @@
  */
 #include "init/init.h"
 
+#include "base/io.h"
 #include "base/util.h"
 #include "kern/caps.h"
 #include "kern/sig.h"
@@ -81,15 +82,11 @@ static int step_drop_caps(struct box *b, const struct wire_step *step, int32_t *
 /* Close by marking: what fails after this step still has its socket to say so. */
 static int step_close_fds(struct box *b, const struct wire_step *step, int32_t *ret_aux)
 {
-	int r = sys_close_range(3, ~0u, SYS_CLOSE_RANGE_CLOEXEC);
+	int r = 0;
 
 	(void)step;
 	(void)ret_aux;
-	if (r == -EINVAL || r == -ENOSYS) { /* before Linux 5.11 */
-		r = 0;
-		for (int fd = 3; fd < 65536; fd++)
-			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-	}
+	io_close_range(3, ~0u, true);
 	for (uint32_t i = 0; r == 0 && i < b->plan->n_keep; i++)
 		if (fcntl(b->plan->keep[i], F_SETFD, 0) < 0)
 			r = -errno;

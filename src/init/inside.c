@@ -5,12 +5,14 @@
 #include "base/io.h"
 #include "base/util.h"
 #include "kern/net.h"
+#include "kern/sig.h"
 
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 
 /* Wait for a message of this type; 0: only look whether the front still lives. @return 0, -EPIPE when it does not */
@@ -158,7 +160,7 @@ static int step_hold(struct box *b, const struct wire_step *step, uint32_t index
 static void close_between(unsigned from, unsigned to)
 {
 	if (from <= to)
-		(void)sys_close_range(from, to, 0);
+		io_close_range(from, to, false);
 }
 
 /*
@@ -167,7 +169,8 @@ static void close_between(unsigned from, unsigned to)
  */
 static void keep_own_fds(struct box *b)
 {
-	unsigned keep[] = { (unsigned)b->socket, (unsigned)b->plan->front_pidfd, (unsigned)b->plan->report_fd };
+	unsigned keep[] = { (unsigned)b->signals, (unsigned)b->socket, (unsigned)b->plan->front_pidfd,
+			    (unsigned)b->plan->report_fd };
 	unsigned next = 0;
 
 	for (size_t done = 0; done < ARRAY_LEN(keep); done++) {
@@ -194,9 +197,14 @@ static void keep_own_fds(struct box *b)
 static int step_start(struct box *b, const struct wire_step *step, uint32_t index)
 {
 	struct wire_msg msg = { .type = MSG_EXEC, .step = index };
+	const uint64_t all = SIGBITS_ALL;
 	pid_t pid;
 
 	(void)step;
+	/* Before the start: an init that heard nothing would leave its box for ever. */
+	b->signals = sys_signalfd(&all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (b->signals < 0)
+		return b->signals;
 	/* From here on somebody else is inside: he cannot ptrace the init, nor take descriptors from it
 	 * (pidfd_getfd(2)). */
 	(void)prctl(PR_SET_DUMPABLE, 0);

@@ -129,12 +129,6 @@ static int poll_timeout(const struct box *b)
 
 void loop_run(struct box *b)
 {
-	uint64_t all = SIGBITS_ALL;
-
-	b->signals = sys_signalfd(&all, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (b->signals < 0)
-		end_now(b); /* an init that hears nothing would leave its box for ever; there are descriptors to spare
-			     */
 	if (b->plan->timeout_us > 0)
 		b->deadline[DEADLINE_TIMEOUT] = b->exec_us + b->plan->timeout_us;
 	if (b->plan->cpu_time_us > 0)

@@ -91,7 +91,7 @@ pid_t proc_parse_innermost_pid(const char *status)
 			return -EBADMSG;
 		p = end;
 	}
-	return pid > 0 ? (pid_t)pid : -EBADMSG;
+	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : -EBADMSG;
 }
 
 /* What getdents64(2) gives; readdir would allocate. */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* What is parsed of a procfs: stat, NSpid of status, mountinfo. Nothing is touched on failure, nothing is read past the end. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kern/mnt.h"
+#include "kern/proc.h"
+
+/* Not assert(): the checks have to stay in a build with NDEBUG. */
+#define CHECK(cond) \
+	do { \
+		if (!(cond)) { \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
+			abort(); \
+		} \
+	} while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void fuzz_stat(const char *text)
+{
+	static const long ticks[] = { 100, 250, 1000, 1, 0, -1, 1000000 };
+	struct proc_stat stat, was;
+
+	for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
+		int r;
+
+		memset(&stat, 0x5a, sizeof(stat));
+		was = stat;
+		r = proc_parse_stat(text, ticks[i], &stat);
+		CHECK(r == 0 || r == -EBADMSG);
+		CHECK(r == 0 || memcmp(&stat, &was, sizeof(stat)) == 0);
+		CHECK(r < 0 || (strchr(text, ')') != NULL && stat.state != '\0'));
+	}
+}
+
+static void fuzz_mountinfo(const char *text, size_t size)
+{
+	char *masks = malloc(64), small[2] = { 'x', 'x' };
+	size_t n, lines = 1;
+
+	CHECK(masks);
+	memset(masks, 0x5a, 64);
+	n = mnt_proc_masks(text, masks, 64);
+	for (size_t i = 0; i < size; i++)
+		lines += text[i] == '\n';
+	CHECK(n <= lines && strnlen(masks, 64) < 64 && (n > 0) == (masks[0] != '\0'));
+	CHECK(mnt_proc_masks(text, small, 1) == n && small[0] == '\0' && small[1] == 'x');
+	free(masks);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* The second half may have what a random text never has. */
+	static const char *const heads[] = { "", "7 (x) S 1 2 3 4 5 6 7 8 9 10 ", "Name:\tx\nNSpid:\t", "36 35 98:0 / /proc/" };
+	const char *head = size > 0 ? heads[data[0] % 4] : "";
+	size_t len = strlen(head) + (size > 0 ? size - 1 : 0);
+	char *text = malloc(len + 1);
+	pid_t pid;
+
+	CHECK(text);
+	memcpy(text, head, strlen(head));
+	if (size > 1)
+		memcpy(text + strlen(head), data + 1, size - 1);
+	text[len] = '\0';
+	fuzz_stat(text);
+	pid = proc_parse_innermost_pid(text);
+	CHECK(pid > 0 || pid == -EBADMSG);
+	CHECK(pid < 0 || strstr(text, "\nNSpid:") != NULL);
+	fuzz_mountinfo(text, strlen(text));
+	free(text);
+	return 0;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading a procfs: texts as proc(5) has them, and worse; a recorded tree; the live one. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "kern/proc.h"
+#include "tap.h"
+
+/* pid (comm) state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime prio nice
+ * threads itrealvalue starttime vsize ... */
+#define FIELDS(state, ppid, cpu, start) state " " ppid " 5 6 0 -1 4194560 100 0 0 0 " cpu " 20 0 1 0 " start " 10000 200 0"
+
+static const struct {
+	const char *name, *text;
+	long hz;
+	int r;
+	struct proc_stat stat;
+} stats[] = {
+	{ "a plain one", "7 (sleep) " FIELDS("S", "3", "1 2 3 4", "777") "\n", 100, 0, { 'S', 3, 100000, 777 } },
+	{ "a name like fields", "7 (a) R 1 (b) " FIELDS("Z", "9", "0 0 0 0", "1"), 100, 0, { 'Z', 9, 0, 1 } },
+	{ "a name that is all brackets", "7 ()))() " FIELDS("T", "2", "0 0 0 1", "5"), 100, 0, { 'T', 2, 10000, 5 } },
+	{ "an empty name", "7 () " FIELDS("D", "2", "0 0 0 0", "5"), 100, 0, { 'D', 2, 0, 5 } },
+	{ "a name with a newline", "7 (a\nb) " FIELDS("R", "0", "0 0 0 0", "5"), 100, 0, { 'R', 0, 0, 5 } },
+	{ "a name that is no UTF-8", "7 (\xff\x80) " FIELDS("I", "2", "0 0 0 0", "5"), 100, 0, { 'I', 2, 0, 5 } },
+	{ "another clock", "7 (x) " FIELDS("S", "1", "1 0 0 0", "5"), 250, 0, { 'S', 1, 4000, 5 } },
+	{ "a late start", "7 (x) " FIELDS("S", "1", "0 0 0 0", "4294967296"), 100, 0, { 'S', 1, 0, 4294967296 } },
+	{ "nothing", "", 100, -EBADMSG, { 0 } },
+	{ "no bracket", "7 sleep S 3 5 6", 100, -EBADMSG, { 0 } },
+	{ "cut in the name", "7 (sle", 100, -EBADMSG, { 0 } },
+	{ "cut after the name", "7 (sleep)", 100, -EBADMSG, { 0 } },
+	{ "cut after the blank", "7 (sleep) ", 100, -EBADMSG, { 0 } },
+	{ "cut after the state", "7 (sleep) S", 100, -EBADMSG, { 0 } },
+	{ "cut in the fields", "7 (sleep) S 3 5 6 0 -1 4194560 100 0 0 0 1 2", 100, -EBADMSG, { 0 } },
+	{ "cut before the start", "7 (x) S 1 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0", 100, -EBADMSG, { 0 } },
+	{ "no number", "7 (x) S one 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0 5", 100, -EBADMSG, { 0 } },
+	{ "a clock without ticks", "7 (x) " FIELDS("S", "1", "0 0 0 0", "5"), 0, -EBADMSG, { 0 } },
+};
+
+static void test_stat(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(stats); i++) {
+		struct proc_stat got = { '?', -7, -7, 7 };
+		int r = proc_parse_stat(stats[i].text, stats[i].hz, &got);
+
+		if (stats[i].r < 0)
+			ok(r == stats[i].r && got.state == '?' && got.parent == -7 && got.cpu_us == -7 && got.start_ticks == 7,
+			   "%s: %d, and nothing is touched", stats[i].name, r);
+		else
+			ok(r == 0 && got.state == stats[i].stat.state && got.parent == stats[i].stat.parent &&
+				   got.cpu_us == stats[i].stat.cpu_us && got.start_ticks == stats[i].stat.start_ticks,
+			   "%s: %c %d %lld %llu", stats[i].name, got.state, (int)got.parent, (long long)got.cpu_us,
+			   (unsigned long long)got.start_ticks);
+	}
+}
+
+static void test_innermost(void)
+{
+	static const struct {
+		const char *name, *text;
+		pid_t pid;
+	} rows[] = {
+		{ "one level", "Name:\tx\nPid:\t5\nNSpid:\t5\nVmPeak:\t1\n", 5 },
+		{ "three levels", "Name:\tx\nNStgid:\t9 8 7\nNSpid:\t500\t40\t3\nNSpgid:\t500\t40\t2\n", 3 },
+		{ "blanks between", "Name:\tx\nNSpid:\t500 40  3\n", 3 },
+		{ "the last line without its end", "Name:\tx\nNSpid:\t500\t2", 2 },
+		{ "a name like it", "Name:\tNSpid:\t9\nNSpid:\t4\n", 4 },
+		{ "the thread group alone", "Name:\tx\nNStgid:\t4\n", -EBADMSG },
+		{ "none (before Linux 4.1)", "Name:\tx\nPid:\t5\n", -EBADMSG },
+		{ "nothing after it", "Name:\tx\nNSpid:", -EBADMSG },
+		{ "an empty list", "Name:\tx\nNSpid:\nNSpgid:\t5\n", -EBADMSG },
+		{ "a list of blanks", "Name:\tx\nNSpid:\t\nNSpgid:\t5\n", -EBADMSG },
+		{ "no number", "Name:\tx\nNSpid:\tfive\n", -EBADMSG },
+		{ "a negative one", "Name:\tx\nNSpid:\t5\t-1\n", -EBADMSG },
+		{ "zero: not seen from here", "Name:\tx\nNSpid:\t0\n", -EBADMSG },
+		{ "more than a PID has", "Name:\tx\nNSpid:\t5\t4294967298\n", -EBADMSG },
+		{ "an empty text", "", -EBADMSG },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		pid_t pid = proc_parse_innermost_pid(rows[i].text);
+
+		ok(pid == rows[i].pid, "%s: %d (expected %d)", rows[i].name, (int)pid, (int)rows[i].pid);
+	}
+}
+
+/* ------------------------------------------------------------ a recorded tree */
+
+static void put(int root, const char *path, const char *text, size_t len)
+{
+	int fd = openat(root, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, text, len) != (ssize_t)len)
+		(void)ok(false, "the tree cannot be written: %s", path);
+	close(fd);
+}
+
+static void test_tree(void)
+{
+	static const char *const names[] = { "1", "42", "4194303", "12a", "0", "self", "007", "99999999999", "-5", ".hidden" };
+	char dir[] = "/tmp/test-proc-XXXXXX", cmdline[64];
+	struct proc_iter it = { 0 };
+	struct proc_stat stat;
+	int root, sum = 0, n = 0, r;
+	pid_t pid;
+
+	if (mkdtemp(dir) == NULL) {
+		tap_skip("a recorded tree", "there is no /tmp to write to");
+		return;
+	}
+	root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		mkdirat(root, names[i], 0700);
+	put(root, "42/stat", "42 (x y) " FIELDS("S", "1", "0 0 0 0", "9"), sizeof("42 (x y) " FIELDS("S", "1", "0 0 0 0", "9")) - 1);
+	put(root, "42/cmdline", "a\0b c\0", 6);
+	put(root, "1/cmdline", "", 0);
+	put(root, "1/stat", "junk", 4);
+	it.root = root;
+	while ((pid = proc_next(&it)) > 0) {
+		n++;
+		sum += (int)(pid % 100000);
+	}
+	ok(pid == 0 && n == 3 && sum == 1 + 42 + 94303, "of ten names three are PIDs");
+	ok(!it.open, "what was opened is closed");
+	ok(proc_read_stat(root, 42, &stat) == 0 && stat.start_ticks == 9, "stat");
+	ok(proc_read_cmdline(root, 42, cmdline, sizeof(cmdline)) == 6 && memcmp(cmdline, "a\0b c\0", 7) == 0, "cmdline");
+	ok(proc_read_cmdline(root, 42, cmdline, 4) == 3 && cmdline[3] == '\0', "cmdline that is cut");
+	ok(proc_read_cmdline(root, 1, cmdline, sizeof(cmdline)) == 0, "a zombie has no cmdline");
+	ok(proc_read_stat(root, 1, &stat) == -EBADMSG, "a stat that is none");
+	ok(proc_read_stat(root, 5, &stat) == -ENOENT, "a process that is gone");
+	it = (struct proc_iter){ .root = -1 };
+	r = proc_next(&it);
+	ok(r == -EBADF && !it.open, "no root");
+	unlinkat(root, "42/stat", 0);
+	unlinkat(root, "42/cmdline", 0);
+	unlinkat(root, "1/stat", 0);
+	unlinkat(root, "1/cmdline", 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		unlinkat(root, names[i], AT_REMOVEDIR);
+	close(root);
+	rmdir(dir);
+}
+
+static void test_live(void)
+{
+	int root = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct proc_iter it = { .root = root };
+	struct proc_stat stat = { 0 };
+	bool found = false;
+	pid_t pid;
+
+	while ((pid = proc_next(&it)) > 0)
+		found = found || pid == getpid();
+	ok(pid == 0 && found, "we are in /proc ourselves");
+	ok(proc_read_stat(root, getpid(), &stat) == 0 && stat.state == 'R' && stat.parent == getppid() && stat.start_ticks > 0,
+	   "we run, and our parent is our parent");
+	close(root);
+}
+
+int main(void)
+{
+	test_stat();
+	test_innermost();
+	test_tree();
+	test_live();
+	return tap_end();
+}
