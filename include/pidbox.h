@@ -449,6 +449,7 @@ struct pidbox_result {
 /**
  * Wait until the box has ended and everything of it is gone.
  * @param timeout_us  PIDBOX_DEFAULT: for ever; 0: do not wait
+ * @param ret  may be NULL: pidbox_exit_status and pidbox_record tell it too
  * @return 0 and *ret; -ETIMEDOUT; -EBUSY when the result is known but a process that entered from outside
  *         (setns(2)) or a tracer holds the box's end up longer than ten seconds (*ret is filled then)
  */
@@ -459,7 +460,7 @@ PIDBOX_API int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox
  * @return how many; buf is terminated
  */
 PIDBOX_API size_t pidbox_holdouts(const struct pidbox *box, char *buf, size_t size);
-/** The exit status of the contract for a result (0-255; 128+n for a signal). */
+/** The exit status of the contract for a result, NULL: the box's own (0-255; 128+n for a signal). */
 PIDBOX_API int pidbox_exit_status(const struct pidbox *box, const struct pidbox_result *res);
 /**
  * The record of a box that has ended as one line of JSON.

@@ -493,7 +493,8 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 			else if (now_us() - held_up_from >= patience_us) {
 				box->held_up = true;
 				complete_result(box);
-				*ret = box->result;
+				if (ret != NULL)
+					*ret = box->result;
 				return -EBUSY;
 			}
 			left = sooner(left, patience_us);
@@ -501,12 +502,15 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 		(void)box_poll(box, sooner(left, pidbox_timeout_us(box)));
 	}
 	complete_result(box);
-	*ret = box->result;
+	if (ret != NULL)
+		*ret = box->result;
 	return 0;
 }
 
 int pidbox_exit_status(const struct pidbox *box, const struct pidbox_result *res)
 {
+	if (res == NULL)
+		res = &box->result;
 	if (res->reason == PIDBOX_REASON_TIMEOUT || res->reason == PIDBOX_REASON_CPU_TIME)
 		return PIDBOX_EXIT_TIMEOUT;
 	if (res->reason == PIDBOX_REASON_SETUP_FAILED)

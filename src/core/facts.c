@@ -82,8 +82,13 @@ int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct 
 	struct caps caps = { 0 };
 	int r = caps_get(&caps);
 
-	if (r < 0)
-		return err_set(err, -r, PIDBOX_CODE_NONE, "reading the caller's capabilities");
+	if (r < 0) {
+		r = err_set(err, -r, PIDBOX_CODE_DENIED, "reading the caller's capabilities");
+		err_why(err,
+			"a seccomp filter or security module refuses capget(2), and without it nothing can be planned");
+		err_fix(err, "start the outer container with a profile that allows capget");
+		return r;
+	}
 	f.dumpable = prctl(PR_GET_DUMPABLE) == 1;
 	f.caps = caps.effective;
 	f.caps_inheritable = caps.inheritable;

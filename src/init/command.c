@@ -135,6 +135,8 @@ static int step_exec(struct box *b, const struct wire_step *step, int32_t *ret_a
 			*ret_aux = i + 1;
 			return -errnum;
 		}
+		if (errnum == ENOTDIR && paths[1] == NULL)
+			found = -ENOTDIR;
 		/* A file that cannot be executed is worth more words than one that is not there. */
 		if (found == -ENOENT && errnum != ENOENT && errnum != ENOTDIR &&
 		    (errnum != EACCES || access(paths[i], F_OK) == 0)) {

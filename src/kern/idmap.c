@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "kern/idmap.h"
 
+#include "base/io.h"
 #include "base/sink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 
 extern char **environ;
@@ -25,6 +28,16 @@ size_t idmap_format(const struct pidbox_idrange *ranges, size_t n, char *buf, si
 		sink_str(&s, "\n");
 	}
 	return (size_t)sink_end(&s) < size ? s.len : 0;
+}
+
+/* The map itself tells what a status that is lost would have told. */
+static int was_written(pid_t pid, const char *program)
+{
+	char path[48], text[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid,
+		       strstr(program, "gid") != NULL ? "gid_map" : "uid_map");
+	return io_read_file(AT_FDCWD, path, text, sizeof(text)) > 0 ? 0 : -EPERM;
 }
 
 int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange *ranges, size_t n)
@@ -54,7 +67,7 @@ int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange
 		return -r;
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
-			return -errno; /* ECHILD: the caller ignores SIGCHLD; the map itself tells then */
+			return was_written(pid, program); /* ECHILD: the caller ignores SIGCHLD, the status is lost */
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 127 ? -ENOENT : -EPERM;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Times of many rounds: median and tail. */
+#ifndef BENCH_STATS_H
+#define BENCH_STATS_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct series {
+	double *us;
+	size_t n, size;
+};
+
+static inline double clock_now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
+}
+
+static inline void series_add(struct series *s, double us)
+{
+	if (s->n == s->size) {
+		s->size = s->size > 0 ? 2 * s->size : 256;
+		s->us = realloc(s->us, s->size * sizeof(*s->us));
+		if (s->us == NULL)
+			abort();
+	}
+	s->us[s->n++] = us;
+}
+
+static inline int compare_times(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The value below which this share of the times lies; 0 when there are none. */
+static inline double series_quantile(struct series *s, double share)
+{
+	if (s->n == 0)
+		return 0;
+	qsort(s->us, s->n, sizeof(*s->us), compare_times);
+	return s->us[(size_t)((double)(s->n - 1) * share)];
+}
+
+static inline double series_median(struct series *s)
+{
+	return series_quantile(s, 0.5);
+}
+
+#endif

@@ -1,0 +1,40 @@
+# modes: user
+Usage errors: one error of three lines, status 125.
+
+  $ pidbox run --no-such-option -- true
+  pidbox: .* \[USAGE\] (re)
+    why: *--no-such-option* (glob)
+    fix: * (glob)
+  [125]
+  $ pidbox no-such-verb
+  pidbox: .* \[USAGE\] (re)
+    why: *no-such-verb* (glob)
+    fix: * (glob)
+  [125]
+
+Another tool's word for it names ours:
+
+  $ pidbox run --workdir /usr -- pwd
+  pidbox: .* \[USAGE\] (re)
+    why: *--workdir* (glob)
+    fix: .*--chdir.* (re)
+  [125]
+  $ pidbox run --as-pid1 --on-exit wait -- true
+  pidbox: .*\[USAGE\] (re)
+    why: * (glob)
+    fix: * (glob)
+  [125]
+
+Options end at the first operand:
+
+  $ pidbox run echo --no-such-option
+  --no-such-option
+  $ pidbox run -- echo -- a
+  -- a
+
+Version and help go to standard output:
+
+  $ pidbox --version 2>/dev/null | head -1
+  pidbox 0.* (glob)
+  $ pidbox run --help 2>/dev/null | grep -c -e --report -e --timeout -e --hostname -e --as-pid1
+  ([4-9]|\d\d) (re)

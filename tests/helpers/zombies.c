@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* zombies N: a child of it makes N zombies and exits, so that PID 1 gets all at once; then waits (5 s at most) until
+ * /proc shows no zombie any more and prints "made N left M". */
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int count(void)
+{
+	int n = 0;
+	DIR *d = opendir("/proc");
+	for (struct dirent *e; d && (e = readdir(d));) {
+		char path[300], buf[512], *p;
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
+		FILE *f = fopen(path, "r");
+		if (f && fgets(buf, sizeof buf, f) && (p = strrchr(buf, ')')) && p[2] == 'Z')
+			n++;
+		if (f)
+			fclose(f);
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	int n = argc > 1 ? atoi(argv[1]) : 100, left = 0, made = 0, fd[2];
+
+	if (pipe(fd))
+		return 97;
+	pid_t mid = fork();
+	if (mid == 0) {
+		for (int i = 0; i < n; i++) {
+			pid_t p = fork();
+			if (p == 0)
+				_exit(0);
+			siginfo_t si;
+			if (p > 0 && waitid(P_PID, (id_t)p, &si, WEXITED | WNOWAIT) == 0)
+				made++;
+		}
+		(void)!write(fd[1], &made, sizeof made);
+		_exit(0);
+	}
+	(void)!read(fd[0], &made, sizeof made);
+	waitpid(mid, NULL, 0);
+	for (int i = 0; i < 500 && (left = count()); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	printf("made %d left %d\n", made, left);
+	return 0;
+}

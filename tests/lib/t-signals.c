@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* A host with handlers, blocked signals, and its own ideas of SIGCHLD. */
+#include "lib.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+static atomic_int in_host, elsewhere;
+static pid_t host;
+
+static void handler(int sig)
+{
+	(void)sig;
+	if ((pid_t)syscall(SYS_getpid) == host)
+		atomic_fetch_add(&in_host, 1);
+	else
+		atomic_fetch_add(&elsewhere, 1); /* in the library's child: PID 1, or some other number */
+}
+
+static void set(int sig, void (*to)(int))
+{
+	struct sigaction act = { .sa_handler = to, .sa_flags = SA_RESTART };
+
+	sigaction(sig, &act, NULL);
+}
+
+/* ------------------------------------------------------------ what the command gets */
+
+static int role_signals(int argc, char **argv)
+{
+	char text[8192], *line;
+	int fd = open("/proc/self/status", O_RDONLY);
+
+	(void)argc, (void)argv;
+	read_all(fd, text, sizeof(text));
+	for (line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+		if (strncmp(line, "SigBlk:", 7) == 0 || strncmp(line, "SigIgn:", 7) == 0 ||
+		    strncmp(line, "SigCgt:", 7) == 0)
+			printf("%s ", strchr(line, '\t') + 1);
+	return 0;
+}
+
+static uint64_t mask_now(void)
+{
+	uint64_t mask = 0;
+
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof(mask));
+	return mask;
+}
+
+static void dispositions(void)
+{
+	const char *argv[] = { self_path(), "signals", NULL };
+	struct pidbox_spec spec = SPEC(.argv = argv);
+	const uint64_t other = UINT64_C(1) << (SIGQUIT - 1) | UINT64_C(1) << 63;
+	unsigned long blocked = 0, ignored = 0, caught = 1;
+	uint64_t before;
+	char text[256];
+	sigset_t set_of;
+
+	set(SIGUSR1, handler);
+	set(SIGPIPE, SIG_IGN);
+	set(SIGCHLD, SIG_IGN);
+	sigemptyset(&set_of);
+	sigaddset(&set_of, SIGUSR2);
+	sigaddset(&set_of, SIGRTMAX);
+	pthread_sigmask(SIG_BLOCK, &set_of, NULL);
+	before = mask_now();
+	ok(run_output(&spec, text, sizeof(text)) == 0 && sscanf(text, "%lx %lx %lx", &blocked, &ignored, &caught) == 3,
+	   "the command tells its signals: %s", text);
+	ok(blocked == before, "blocked as in the calling thread: %lx, here %lx", blocked, (unsigned long)before);
+	ok(ignored == ((1ul << (SIGPIPE - 1)) | (1ul << (SIGCHLD - 1))), "SIGPIPE and SIGCHLD ignored as here: %lx",
+	   ignored);
+	ok(caught == 0, "nothing is caught: %lx", caught);
+	ok(mask_now() == before, "our own mask is as before");
+	spec.signal_mask = &other;
+	run_output(&spec, text, sizeof(text));
+	ok(sscanf(text, "%lx", &blocked) == 1 && blocked == other, "a mask that was asked for: %lx", blocked);
+	pthread_sigmask(SIG_UNBLOCK, &set_of, NULL);
+	set(SIGPIPE, SIG_DFL);
+	set(SIGCHLD, SIG_DFL);
+}
+
+/* A thread that blocks what another does not. */
+static void *thread_with_mask(void *arg)
+{
+	const char *argv[] = { self_path(), "signals", NULL };
+	struct pidbox_spec spec = SPEC(.argv = argv);
+	unsigned long blocked = 0;
+	char text[256];
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	run_output(&spec, text, sizeof(text));
+	*(bool *)arg = sscanf(text, "%lx", &blocked) == 1 && blocked == mask_now();
+	return NULL;
+}
+
+static void from_a_thread(void)
+{
+	pthread_t thread;
+	bool same = false;
+
+	pthread_create(&thread, NULL, thread_with_mask, &same);
+	pthread_join(thread, NULL);
+	ok(same, "spawned by a thread that blocks everything: the command has that thread's mask");
+}
+
+/* ------------------------------------------------------------ handlers */
+
+static atomic_bool stop;
+
+/* Signals that do nothing by default, to the whole process group: what the library's child is a member of. */
+static void *bombard(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stop)) {
+		kill(0, SIGURG);
+		kill(0, SIGWINCH);
+		kill(0, SIGCONT);
+		sleep_us(20);
+	}
+	return NULL;
+}
+
+static void handlers(void)
+{
+	const char *argv[] = { "/bin/true", NULL };
+	struct pidbox_spec spec = SPEC(.argv = argv);
+	pthread_t thread;
+	int good = 0;
+
+	for (int sig = 1; sig <= 64; sig++)
+		if (sig != SIGSEGV && sig != SIGBUS && sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU)
+			set(sig, handler);
+	pthread_create(&thread, NULL, bombard, NULL);
+	for (int i = 0; i < 200; i++)
+		good += run(&spec, NULL) == 0;
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	ok(good == 200, "200 boxes under a rain of signals: %d ended as they should", good);
+	ok(atomic_load(&in_host) > 0 && atomic_load(&elsewhere) == 0,
+	   "handlers ran %d times in the host, %d times elsewhere", atomic_load(&in_host), atomic_load(&elsewhere));
+	for (int sig = 1; sig <= 64; sig++)
+		set(sig, SIG_DFL);
+}
+
+/* ------------------------------------------------------------ SIGCHLD */
+
+static atomic_int stolen;
+
+static void thief(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+		atomic_fetch_add(&stolen, 1);
+	errno = saved;
+}
+
+static void *thief_thread(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stop))
+		if (waitpid(-1, NULL, __WALL) > 0)
+			atomic_fetch_add(&stolen, 1);
+		else
+			sleep_us(50);
+	return NULL;
+}
+
+static void results(const char *words, int n)
+{
+	const char *argv[] = { "/bin/sh", "-c", "exit 6", NULL };
+	const char *killed[] = { "/bin/sh", "-c", "kill -9 $$", NULL };
+	const char *missing[] = { "/no/such/command", NULL };
+	const char *sleeper[] = { "/bin/sleep", "1000", NULL };
+	int good = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct pidbox_spec spec = SPEC(.argv = argv), dies = SPEC(.argv = killed);
+		struct pidbox_spec fails = SPEC(.argv = missing), runs = SPEC(.argv = sleeper);
+		struct pidbox_error err = { 0 };
+		struct pidbox *box = NULL;
+
+		good += run(&spec, NULL) == 6;
+		good += run(&dies, NULL) == 128 + SIGKILL;
+		good += pidbox_spawn(&fails, &box, &err) == -ENOENT && err.exit_status == PIDBOX_EXIT_NOT_FOUND;
+		box = start(&runs);
+		good += box != NULL && pidbox_wait(box, 0, &(struct pidbox_result){ 0 }) == -ETIMEDOUT;
+		pidbox_free(box);
+	}
+	ok(good == 4 * n, "%s: %d of %d results as expected", words, good, 4 * n);
+}
+
+/* Without an init of ours the status comes from the process itself, which somebody else may take. */
+static void as_pid1_results(const char *words)
+{
+	const char *argv[] = { "/bin/sh", "-c", "exit 6", NULL };
+	struct pidbox_spec spec = SPEC(.argv = argv, .as_pid1 = true);
+	struct pidbox *box = start(&spec);
+	struct pidbox_result res = { 0 };
+
+	if (box != NULL)
+		ok(pidbox_wait(box, 5000 * MS, &res) == 0, "%s, the command is PID 1: the wait ends (code %d)", words,
+		   res.exit_code);
+	pidbox_free(box);
+}
+
+static void sigchld(void)
+{
+	pthread_t thread;
+
+	set(SIGCHLD, SIG_IGN);
+	results("SIGCHLD ignored", 20);
+	as_pid1_results("SIGCHLD ignored");
+	set(SIGCHLD, thief);
+	results("a SIGCHLD handler that reaps everything", 20);
+	as_pid1_results("such a handler");
+	ok(atomic_load(&stolen) > 0, "it took %d children", atomic_load(&stolen));
+	set(SIGCHLD, SIG_DFL);
+	atomic_store(&stop, false);
+	pthread_create(&thread, NULL, thief_thread, NULL);
+	results("a thread that reaps everything", 20);
+	as_pid1_results("such a thread");
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct role roles[] = { { "signals", role_signals } };
+	int r = play_role(roles, LEN(roles), argc, argv), fds;
+
+	if (r >= 0)
+		return r;
+	setsid();
+	host = getpid();
+	become_subreaper();
+	fds = count_fds();
+	dispositions();
+	from_a_thread();
+	handlers();
+	sigchld();
+	nothing_left(fds, "all boxes");
+	return tap_end();
+}
