@@ -149,6 +149,8 @@ static void print_leaked(const struct pidbox_result *res)
 
 		for (size_t k = 0; k < n; k++)
 			text[k] = leak->command[k] >= ' ' && leak->command[k] != 0x7f ? leak->command[k] : ' ';
+		while (n > 0 && text[n - 1] == ' ')
+			n--;
 		text[n] = '\0';
 		out_note("pidbox: leaked: PID %d (inside %d), %.1f s old: %s\n", (int)leak->pid, (int)leak->inside_pid,
 			 (double)leak->age_us / 1e6, text);

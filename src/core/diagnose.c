@@ -77,6 +77,16 @@ static void probe_dead_namespace(const struct failure *f)
 	}
 }
 
+static bool in_initial_user_namespace(void)
+{
+	char map[128];
+	unsigned inside, outside, count;
+
+	return io_read_file(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) > 0 &&
+	       sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
+	       count == UINT32_MAX;
+}
+
 static void probe_masks(const struct failure *f)
 {
 	char *mountinfo = malloc(256 * 1024), masks[512];
@@ -85,7 +95,7 @@ static void probe_masks(const struct failure *f)
 	if (mountinfo != NULL && io_read_file(AT_FDCWD, "/proc/self/mountinfo", mountinfo, 256 * 1024) > 0)
 		n = mnt_proc_masks(mountinfo, masks, sizeof(masks));
 	free(mountinfo);
-	if (!(f->plan->kinds & PIDBOX_NS_USER)) {
+	if (!(f->plan->kinds & PIDBOX_NS_USER) && in_initial_user_namespace()) {
 		/* Only a user namespace has to do with masks (mount_too_revealing, fs/namespace.c). */
 		f->err->code = PIDBOX_CODE_DENIED;
 		err_why(f->err, "a seccomp filter, a security module or a missing capability refuses mount(2)");
@@ -103,7 +113,9 @@ static void probe_map_refused(const struct failure *f)
 	if (refusal_by_apparmor(f->err))
 		return;
 	err_why(f->err, "the kernel accepts a map only of ids that the caller may give away (its own one, or ranges of "
-			"/etc/subuid and /etc/subgid by way of newuidmap), each inside id once");
+			"/etc/subuid and /etc/subgid by way of newuidmap), each inside id once; root needs CAP_SETUID, "
+			"CAP_SETGID and, "
+			"to map uid 0, CAP_SETFCAP");
 }
 
 static const char *tried_path(const struct failure *f)

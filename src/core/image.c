@@ -10,6 +10,8 @@
 #include "base/sys.h"
 #include "base/util.h"
 
+#include <sys/resource.h>
+
 #ifndef PIDBOX_INIT_PATH
 #define PIDBOX_INIT_PATH "/usr/libexec/pidbox/pidbox-init"
 #endif
@@ -26,6 +28,27 @@ const char *pidbox_init_path(void)
 	return PIDBOX_INIT_PATH;
 }
 
+/*
+ * RLIMIT_FSIZE holds for memory files too, and passing it would raise SIGXFSZ. Where only the soft limit is in the way
+ * it is lifted for the moment of writing. @return 0, or -EFBIG
+ */
+static int write_image(int fd)
+{
+	struct rlimit lim, lifted;
+	bool low = getrlimit(RLIMIT_FSIZE, &lim) == 0 && lim.rlim_cur < pidbox_init_image_size;
+	int r;
+
+	if (low && lim.rlim_max < pidbox_init_image_size)
+		return -EFBIG;
+	lifted = (struct rlimit){ lim.rlim_max, lim.rlim_max };
+	if (low)
+		(void)setrlimit(RLIMIT_FSIZE, &lifted);
+	r = io_write_all(fd, pidbox_init_image, pidbox_init_image_size);
+	if (low)
+		(void)setrlimit(RLIMIT_FSIZE, &lim);
+	return r;
+}
+
 static int open_memory(void)
 {
 	const unsigned flags = SYS_MFD_CLOEXEC | SYS_MFD_ALLOW_SEALING;
@@ -37,7 +60,7 @@ static int open_memory(void)
 	fd = io_above_stdio(fd);
 	if (fd < 0)
 		return fd;
-	r = io_write_all(fd, pidbox_init_image, pidbox_init_image_size);
+	r = write_image(fd);
 	if (r < 0)
 		return r;
 	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)

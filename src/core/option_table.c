@@ -457,6 +457,7 @@ const char *option_elsewhere(const char *name)
 		{ "--rm", "nothing of a box is left anyway" },
 		{ "--init", "an init is the default; see --as-pid1" },
 		{ "--net", "use --unshare net" },
+		{ "--network", "use --unshare net (there is no network but lo in it)" },
 		{ "-n", "use --unshare net" },
 		{ "--unshare-net", "use --unshare net" },
 		{ "--cgroup", "use --unshare cgroup" },

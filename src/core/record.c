@@ -131,9 +131,12 @@ static void leaked(struct sink *s, const struct pidbox_result *r)
 	for (size_t i = 0; r != NULL && i < r->n_leaked; i++) {
 		const struct pidbox_leak *leak = &r->leaked[i];
 
-		sink_str(s, i > 0 ? ",{\"inside_pid\":" : "{\"inside_pid\":");
-		sink_num(s, leak->inside_pid);
-		number_unless(s, "pid", leak->pid, 0);
+		sink_str(s, i > 0 ? ",{\"pid\":" : "{\"pid\":");
+		if (leak->pid > 0)
+			sink_num(s, leak->pid);
+		else
+			sink_str(s, "null");
+		number(s, "inside_pid", leak->inside_pid);
 		key(s, "command");
 		argument_list(s, leak->command, leak->command_size);
 		number(s, "age_us", leak->age_us);

@@ -101,6 +101,7 @@ bool loop_reap(struct box *b); /* @return false when nothing is left */
 
 /* signals.c */
 void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value);
+void signals_before_start(struct box *b);
 void signals_claimed(struct box *b, const struct wire_msg *ask);
 void signals_requested(struct box *b, const struct wire_msg *msg);
 void signals_echo_answered(struct box *b, const struct wire_msg *msg);

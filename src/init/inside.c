@@ -209,6 +209,7 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 	 * (pidfd_getfd(2)). */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	b->exec_us = now_us();
+	signals_before_start(b);
 	pid = b->plan->flags & WIRE_FORK ? (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) : vfork();
 	if (pid < 0)
 		return -errno;

@@ -22,6 +22,8 @@
 
 #include "kern/sig.h"
 
+#include <sys/signalfd.h>
+
 enum { SIG_RTMIN_KERNEL = 32 }; /* the first that is queued, whatever the C library keeps for itself */
 
 #ifndef SI_KERNEL
@@ -94,6 +96,19 @@ void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t u
 	msg.kernel = code == SI_KERNEL;
 	msg.value = b->echo[sig].got++;
 	box_send(b, &msg, WIRE_HEAD, 0);
+}
+
+/*
+ * What the group got until now, the command, which is not there yet, has not got: it is no witness of anything. The
+ * front finds it unclaimed and passes it on. Called right before the vfork; from there on the kernel gives the new
+ * process what its group gets (copy_process, "multiprocess" signals).
+ */
+void signals_before_start(struct box *b)
+{
+	struct signalfd_siginfo info[16];
+
+	while (read(b->signals, info, sizeof(info)) == (ssize_t)sizeof(info))
+		continue;
 }
 
 /* The front got this signal. Did we? Then it was for the group. */
