@@ -22,9 +22,9 @@
 enum { FLOOR_STACK = 64 * 1024, FLOOR_CAP_SYS_ADMIN = 21, FLOOR_CAP_VERSION = 0x20080522 };
 
 struct floor_start {
-	int init;	   /* the floor program, opened */
+	int init;          /* the floor program, opened */
 	char *const *argv; /* "floor-init" and the command */
-	bool user;	   /* with a user namespace */
+	bool user;         /* with a user namespace */
 	char maps[2][32];  /* of uids and gids */
 };
 

@@ -50,7 +50,7 @@ static void split(struct way *w, char *pidbox, char *floor_path, char *command)
 	size_t n = 0;
 
 	for (char *word = strtok(words, " "); word != NULL && n + 1 < MAX_ARGS; word = strtok(NULL, " "))
-		w->argv[n++] = strcmp(word, "%T") == 0	 ? command
+		w->argv[n++] = strcmp(word, "%T") == 0   ? command
 			       : strcmp(word, "%P") == 0 ? pidbox
 			       : strcmp(word, "%F") == 0 ? floor_path
 							 : word;

@@ -88,8 +88,7 @@ int main(void)
 
 	/* Without CAP_SYS_ADMIN a user namespace must come along. The caller does move into that
 	 * one, and has no valid ids there without a map; nothing below needs one. */
-	if (unshare(CLONE_NEWPID) < 0 &&
-	    (errno != EPERM || unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0))
+	if (unshare(CLONE_NEWPID) < 0 && (errno != EPERM || unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0))
 		die("unshare");
 	printf("outside: unshare(CLONE_NEWPID) worked, and I am still %d\n", getpid());
 	show_link("/proc/self/ns/pid");

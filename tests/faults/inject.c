@@ -44,11 +44,11 @@ static const char *const role_names[N_ROLES] = { "front", "child", "init", "comm
 struct task {
 	pid_t pid;
 	enum role role;
-	bool known;      /* its parent has been heard of it */
-	bool held;       /* stopped, and to be let go on when it is known */
-	bool newpid;     /* is in a clone call with CLONE_NEWPID */
-	bool waits;      /* stands at the call of --kill */
-	int fail;        /* errno that its present call is to end with */
+	bool known;  /* its parent has been heard of it */
+	bool held;   /* stopped, and to be let go on when it is known */
+	bool newpid; /* is in a clone call with CLONE_NEWPID */
+	bool waits;  /* stands at the call of --kill */
+	int fail;    /* errno that its present call is to end with */
 };
 
 enum { MAX_TASKS = 256 };

@@ -15,12 +15,12 @@
 #include "core/plan.h"
 
 /* Not assert(): the checks have to stay in a build with NDEBUG. */
-#define CHECK(cond) \
-	do { \
-		if (!(cond)) { \
+#define CHECK(cond)                                                                \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
 			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			abort(); \
-		} \
+			abort();                                                   \
+		}                                                                  \
 	} while (0)
 
 enum { MAX_WORDS = 40 };

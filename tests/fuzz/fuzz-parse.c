@@ -21,12 +21,12 @@
 #define FILL 0x5a
 
 /* Not assert(): the checks have to stay in a build with NDEBUG. */
-#define CHECK(cond) \
-	do { \
-		if (!(cond)) { \
+#define CHECK(cond)                                                                \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
 			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			abort(); \
-		} \
+			abort();                                                   \
+		}                                                                  \
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,12 +43,12 @@ static bool untouched(const void *p, size_t size)
 }
 
 /* Call with *var filled, and see that it stays so on failure. */
-#define PARSE(r, var, call) \
-	do { \
-		memset(&(var), FILL, sizeof(var)); \
-		(r) = (call); \
+#define PARSE(r, var, call)                                          \
+	do {                                                         \
+		memset(&(var), FILL, sizeof(var));                   \
+		(r) = (call);                                        \
 		CHECK((r) == 0 || (r) == -EINVAL || (r) == -ERANGE); \
-		CHECK((r) == 0 || untouched(&(var), sizeof(var))); \
+		CHECK((r) == 0 || untouched(&(var), sizeof(var)));   \
 	} while (0)
 
 static void fuzz_numbers(const char *s)
@@ -153,7 +153,8 @@ static void fuzz_files(const uint8_t *data, size_t size)
 	CHECK(r == 0 ? strnlen(name, sizeof(name)) < sizeof(name) : untouched(name, sizeof(name)));
 	CHECK(subid_read(path, 0, "a", ranges, 4, &n) == 0 && n <= 4);
 	for (size_t i = 0; i < n; i++)
-		CHECK(ranges[i].inside == 0 && ranges[i].count > 0 && ranges[i].outside <= UINT32_MAX - ranges[i].count);
+		CHECK(ranges[i].inside == 0 && ranges[i].count > 0 &&
+		      ranges[i].outside <= UINT32_MAX - ranges[i].count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is parsed of a procfs: stat, NSpid of status, mountinfo. Nothing is touched on failure, nothing is read past the end. */
+/* What is parsed of a procfs: stat, NSpid of status, mountinfo. Nothing is touched on failure, nothing is read past the
+ * end. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +10,12 @@
 #include "kern/proc.h"
 
 /* Not assert(): the checks have to stay in a build with NDEBUG. */
-#define CHECK(cond) \
-	do { \
-		if (!(cond)) { \
+#define CHECK(cond)                                                                \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
 			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			abort(); \
-		} \
+			abort();                                                   \
+		}                                                                  \
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -54,7 +55,8 @@ static void fuzz_mountinfo(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* The second half may have what a random text never has. */
-	static const char *const heads[] = { "", "7 (x) S 1 2 3 4 5 6 7 8 9 10 ", "Name:\tx\nNSpid:\t", "36 35 98:0 / /proc/" };
+	static const char *const heads[] = { "", "7 (x) S 1 2 3 4 5 6 7 8 9 10 ", "Name:\tx\nNSpid:\t",
+					     "36 35 98:0 / /proc/" };
 	const char *head = size > 0 ? heads[data[0] % 4] : "";
 	size_t len = strlen(head) + (size > 0 ? size - 1 : 0);
 	char *text = malloc(len + 1);

@@ -16,19 +16,43 @@
 
 #define NEWFLAGS 0x7e020000u /* all CLONE_NEW* but time, which clone cannot take */
 
-static const struct { const char *name; int nr; } calls[] = {
-	{ "clone3", 435 }, { "close_range", 436 }, { "openat2", 437 }, { "pidfd_getfd", 438 }, { "faccessat2", 439 },
-	{ "process_madvise", 440 }, { "epoll_pwait2", 441 }, { "mount_setattr", 442 }, { "process_mrelease", 448 },
-	{ "statmount", 457 }, { "listmount", 458 }, { "open_tree", 428 }, { "move_mount", 429 }, { "fsopen", 430 },
-	{ "pidfd_open", 434 }, { "pidfd_send_signal", 424 }, { "unshare", SYS_unshare }, { "setns", SYS_setns },
-	{ "memfd_create", SYS_memfd_create }, { "mount", SYS_mount }, { "sethostname", SYS_sethostname },
-	{ "setgroups", SYS_setgroups }, { "splice", SYS_splice }, { "execveat", SYS_execveat },
+static const struct {
+	const char *name;
+	int nr;
+} calls[] = {
+	{ "clone3", 435 },
+	{ "close_range", 436 },
+	{ "openat2", 437 },
+	{ "pidfd_getfd", 438 },
+	{ "faccessat2", 439 },
+	{ "process_madvise", 440 },
+	{ "epoll_pwait2", 441 },
+	{ "mount_setattr", 442 },
+	{ "process_mrelease", 448 },
+	{ "statmount", 457 },
+	{ "listmount", 458 },
+	{ "open_tree", 428 },
+	{ "move_mount", 429 },
+	{ "fsopen", 430 },
+	{ "pidfd_open", 434 },
+	{ "pidfd_send_signal", 424 },
+	{ "unshare", SYS_unshare },
+	{ "setns", SYS_setns },
+	{ "memfd_create", SYS_memfd_create },
+	{ "mount", SYS_mount },
+	{ "sethostname", SYS_sethostname },
+	{ "setgroups", SYS_setgroups },
+	{ "splice", SYS_splice },
+	{ "execveat", SYS_execveat },
 };
 
 static struct sock_filter prog[200];
 static unsigned short n;
 
-static void op(struct sock_filter f) { prog[n++] = f; }
+static void op(struct sock_filter f)
+{
+	prog[n++] = f;
+}
 
 static void fail_call(unsigned nr, int err)
 {

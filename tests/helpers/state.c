@@ -39,8 +39,9 @@ int main(void)
 	printf("pdeathsig %d\n", v);
 	prctl(PR_GET_CHILD_SUBREAPER, &v);
 	printf("subreaper %d\n", v);
-	printf("dumpable %d keepcaps %d timerslack %d thp %d securebits %x\n", prctl(PR_GET_DUMPABLE), prctl(PR_GET_KEEPCAPS),
-	       prctl(PR_GET_TIMERSLACK), prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), prctl(PR_GET_SECUREBITS));
+	printf("dumpable %d keepcaps %d timerslack %d thp %d securebits %x\n", prctl(PR_GET_DUMPABLE),
+	       prctl(PR_GET_KEEPCAPS), prctl(PR_GET_TIMERSLACK), prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0),
+	       prctl(PR_GET_SECUREBITS));
 	printf("personality %x\n", personality(0xffffffff));
 	printf("sched %d ioprio %ld\n", sched_getscheduler(0), syscall(SYS_ioprio_get, 1, 0));
 	CPU_ZERO(&set);

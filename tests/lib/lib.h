@@ -28,10 +28,10 @@
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define UNUSED __attribute__((unused))
-#define MS 1000
-#define SPEC(...)                                                                                                      \
-	{                                                                                                              \
-		.size = sizeof(struct pidbox_spec), __VA_ARGS__                                                        \
+#define MS     1000
+#define SPEC(...)                                               \
+	{                                                       \
+		.size = sizeof(struct pidbox_spec), __VA_ARGS__ \
 	}
 
 /* ------------------------------------------------------------ the test itself */

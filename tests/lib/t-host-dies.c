@@ -162,7 +162,8 @@ static void thread_ends(bool as_pid1)
 		return;
 	r = pidbox_wait(box, 10000 * MS, &res);
 	if (as_pid1) { /* PR_SET_PDEATHSIG follows the thread, and pidbox.h says so */
-		ok(r == 0 && res.signal == SIGKILL, "the box without an init ends with its thread: wait %d, signal %d", r, res.signal);
+		ok(r == 0 && res.signal == SIGKILL, "the box without an init ends with its thread: wait %d, signal %d",
+		   r, res.signal);
 		pidbox_free(box);
 		return;
 	}

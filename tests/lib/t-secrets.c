@@ -163,7 +163,7 @@ static int role_attack(int argc, char **argv)
 {
 	int tries = argc > 2 ? atoi(argv[2]) : 1;
 	bool got[6] = { false };
-	static const char *const names[] = { "ptrace",	    "pidfd_getfd", "process_vm_readv",
+	static const char *const names[] = { "ptrace",      "pidfd_getfd", "process_vm_readv",
 					     "/proc/1/mem", "/proc/1/fd",  "/proc/1/environ" };
 
 	/* At once, and again: the init may close the door only after the command has been started. */

@@ -8,8 +8,8 @@
 #include "tap.h"
 
 #define LINE(point) "36 35 98:0 / " point " rw,noatime master:1 - tmpfs tmpfs rw\n"
-#define ROOT LINE("/")
-#define PROC "23 36 0:21 / /proc rw,nosuid,nodev,noexec shared:5 - proc proc rw\n"
+#define ROOT        LINE("/")
+#define PROC        "23 36 0:21 / /proc rw,nosuid,nodev,noexec shared:5 - proc proc rw\n"
 
 static const struct {
 	const char *name, *text;
@@ -22,8 +22,10 @@ static const struct {
 	  "/proc/kcore, /proc/sys, /proc/sysrq-trigger" },
 	{ "six", LINE("/proc/1") LINE("/proc/2") LINE("/proc/3") LINE("/proc/4") LINE("/proc/5") LINE("/proc/6"), 6,
 	  "/proc/1, /proc/2, /proc/3, /proc/4, /proc/5, /proc/6" },
-	{ "eight", LINE("/proc/1") LINE("/proc/2") LINE("/proc/3") LINE("/proc/4") LINE("/proc/5") LINE("/proc/6") LINE("/proc/7")
-	  LINE("/proc/8"), 8, "/proc/1, /proc/2, /proc/3, /proc/4, /proc/5, /proc/6 and 2 more" },
+	{ "eight",
+	  LINE("/proc/1") LINE("/proc/2") LINE("/proc/3") LINE("/proc/4") LINE("/proc/5") LINE("/proc/6")
+		  LINE("/proc/7") LINE("/proc/8"),
+	  8, "/proc/1, /proc/2, /proc/3, /proc/4, /proc/5, /proc/6 and 2 more" },
 	{ "another proc", LINE("/process") LINE("/mnt/proc/sys") LINE("/proc2/x") LINE("/procs"), 0, "" },
 	{ "a subtree of another file system", "36 35 98:0 /proc/sys /mnt rw - tmpfs tmpfs rw\n", 0, "" },
 	{ "the source is not the mount point", "36 35 98:0 / /mnt rw - tmpfs /proc/x rw\n", 0, "" },
@@ -41,8 +43,8 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		memset(buf, 'x', sizeof(buf));
 		n = mnt_proc_masks(rows[i].text, buf, sizeof(buf));
-		ok(n == rows[i].n && strcmp(buf, rows[i].named) == 0, "%s: %zu, \"%s\" (expected %zu, \"%s\")", rows[i].name, n,
-		   buf, rows[i].n, rows[i].named);
+		ok(n == rows[i].n && strcmp(buf, rows[i].named) == 0, "%s: %zu, \"%s\" (expected %zu, \"%s\")",
+		   rows[i].name, n, buf, rows[i].n, rows[i].named);
 	}
 	n = mnt_proc_masks(rows[2].text, small, sizeof(small));
 	ok(n == 3 && strcmp(small, "/proc/k") == 0, "a small buffer is cut: %s", small);

@@ -56,7 +56,8 @@ static struct pidbox_options *parse(struct args *a, const char *words)
 	return pidbox_options_parse(a->argc, a->argv, &opts, &err) == 0 ? opts : NULL;
 }
 
-/* ------------------------------------------------------------ values: option, its argument, how a C program would say it */
+/* ------------------------------------------------------------ values: option, its argument, how a C program would say
+ * it */
 
 static bool text_is(const char *text, const char *wanted)
 {
@@ -64,15 +65,15 @@ static bool text_is(const char *text, const char *wanted)
 }
 
 #define S(o) ((o)->spec)
-#define IS(name, member, value)                                                                                        \
-	static bool name(const struct pidbox_options *o)                                                                \
-	{                                                                                                               \
-		return (o)->member == (value);                                                                          \
+#define IS(name, member, value)                          \
+	static bool name(const struct pidbox_options *o) \
+	{                                                \
+		return (o)->member == (value);           \
 	}
-#define TEXT(name, member, value)                                                                                      \
-	static bool name(const struct pidbox_options *o)                                                                \
-	{                                                                                                               \
-		return text_is((o)->member, value);                                                                     \
+#define TEXT(name, member, value)                        \
+	static bool name(const struct pidbox_options *o) \
+	{                                                \
+		return text_is((o)->member, value);      \
 	}
 IS(is_unshare, spec.unshare, PIDBOX_NS_NET | PIDBOX_NS_TIME)
 IS(is_unshare_all, spec.unshare, PIDBOX_NS_ALL)
@@ -298,7 +299,8 @@ static void test_table(void)
 		for (size_t k = 0; k < ARRAY_LEN(rows); k++)
 			tested = tested || (strcmp(rows[k].name, row.name) == 0 && rows[k].letter == row.letter &&
 					    !rows[k].value == !row.argument);
-		ok(tested && row.group[0] != '\0' && row.help[0] != '\0', "--%s has a row here, a group and help", row.name);
+		ok(tested && row.group[0] != '\0' && row.help[0] != '\0', "--%s has a row here, a group and help",
+		   row.name);
 	}
 	ok(pidbox_option_row(SIZE_MAX, &row) == -ENOENT, "no row after the last one");
 }
@@ -311,12 +313,24 @@ static void test_ends(void)
 		const char *words, *first, *second;
 		bool tty;
 	} ends[] = {
-		{ "", NULL, NULL, false },          { "--", NULL, NULL, false },        { "-t", NULL, NULL, true },
-		{ "-t --", NULL, NULL, true },      { "echo", "echo", NULL, false },    { "echo -t", "echo", "-t", false },
-		{ "-- -t", "-t", NULL, false },     { "-t -- -i", "-i", NULL, true },   { "echo -- -t", "echo", "--", false },
-		{ "-- -- x", "--", "x", false },    { "- -t", "-", "-t", false },       { "-ti echo", "echo", NULL, true },
-		{ "-it echo", "echo", NULL, true }, { "-itC/ echo", "echo", NULL, true }, { "-tC / echo", "echo", NULL, true },
-		{ "-C -t echo", "echo", NULL, false }, { "--env -- -- x", "x", NULL, false }, { "-te K=V x y", "x", "y", true },
+		{ "", NULL, NULL, false },
+		{ "--", NULL, NULL, false },
+		{ "-t", NULL, NULL, true },
+		{ "-t --", NULL, NULL, true },
+		{ "echo", "echo", NULL, false },
+		{ "echo -t", "echo", "-t", false },
+		{ "-- -t", "-t", NULL, false },
+		{ "-t -- -i", "-i", NULL, true },
+		{ "echo -- -t", "echo", "--", false },
+		{ "-- -- x", "--", "x", false },
+		{ "- -t", "-", "-t", false },
+		{ "-ti echo", "echo", NULL, true },
+		{ "-it echo", "echo", NULL, true },
+		{ "-itC/ echo", "echo", NULL, true },
+		{ "-tC / echo", "echo", NULL, true },
+		{ "-C -t echo", "echo", NULL, false },
+		{ "--env -- -- x", "x", NULL, false },
+		{ "-te K=V x y", "x", "y", true },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
@@ -324,7 +338,8 @@ static void test_ends(void)
 		struct pidbox_options *opts = parse(&a, ends[i].words);
 		const char *const *argv = opts != NULL ? S(opts).argv : NULL;
 
-		ok(opts != NULL && (ends[i].first == NULL ? argv == NULL : argv != NULL && text_is(argv[0], ends[i].first)) &&
+		ok(opts != NULL &&
+			   (ends[i].first == NULL ? argv == NULL : argv != NULL && text_is(argv[0], ends[i].first)) &&
 			   (ends[i].second == NULL || text_is(argv[1], ends[i].second)) && S(opts).tty == ends[i].tty,
 		   "\"%s\": the command", ends[i].words);
 		pidbox_options_free(opts);
@@ -335,11 +350,13 @@ static void test_ends(void)
 static void test_repeated(void)
 {
 	struct args a;
-	struct pidbox_options *opts = parse(&a, "--keep-fd 3 --keep-fd=4 -e A=1 -e B --unset-env C --unshare net --unshare ipc "
-						"--timeout 5 --timeout 0 x");
+	struct pidbox_options *opts =
+		parse(&a, "--keep-fd 3 --keep-fd=4 -e A=1 -e B --unset-env C --unshare net --unshare ipc "
+			  "--timeout 5 --timeout 0 x");
 
 	ok(opts != NULL && S(opts).n_keep_fds == 2 && S(opts).keep_fds[1] == 4, "--keep-fd adds up");
-	ok(opts != NULL && text_is(S(opts).set_env[0], "A=1") && text_is(S(opts).set_env[1], "B") && S(opts).set_env[2] == NULL,
+	ok(opts != NULL && text_is(S(opts).set_env[0], "A=1") && text_is(S(opts).set_env[1], "B") &&
+		   S(opts).set_env[2] == NULL,
 	   "--env adds up");
 	ok(opts != NULL && S(opts).unshare == (PIDBOX_NS_NET | PIDBOX_NS_IPC), "--unshare adds up");
 	ok(opts != NULL && S(opts).timeout_us == 0, "the last --timeout counts");
@@ -351,15 +368,59 @@ static void test_repeated(void)
 static void test_refused(void)
 {
 	static const char *const words[] = {
-		"--nonsense", "-x", "-tx", "--timeou 5", "--timeout=", "--timeout 5x", "--timeout -1", "--grace 1m30",
-		"--unshare", "--unshare=", "--unshare nets", "--unshare net,", "--share foo", "--propagation no", "--map you",
-		"--uid-map 0:0", "--uid-map 0:0:0", "--gid-map a:0:1", "--uid-map 0:0:1 --map root", "--map root --gid-map 0:0:1",
-		"--proc new", "--proc-subset sys", "--first-pid 0", "--first-pid 4194305", "--pid-max x", "--on-exit die",
-		"--stop-signal FOO", "--stop-signal 65", "--stop-signal 0", "--signal-map TERM", "--signal-map KILL=TERM",
-		"--time-offset 5", "--time-offset monotonic", "--time-offset monotonic=x", "--time-offset boottime=1,",
-		"--time-offset realtime=1", "-e =x", "-e=x", "--unset-env A=B", "--keep-fd x", "--keep-fd -1", "--hold-fd=",
-		"--events 5", "--events fd:", "--events fd:x", "--report fd:x", "--report=", "--as-pid1 --on-exit term",
-		"--as-pid1 --on-exit kill", "---t", "--=x", "--leak-grace x", "--cpu-time 1y",
+		"--nonsense",
+		"-x",
+		"-tx",
+		"--timeou 5",
+		"--timeout=",
+		"--timeout 5x",
+		"--timeout -1",
+		"--grace 1m30",
+		"--unshare",
+		"--unshare=",
+		"--unshare nets",
+		"--unshare net,",
+		"--share foo",
+		"--propagation no",
+		"--map you",
+		"--uid-map 0:0",
+		"--uid-map 0:0:0",
+		"--gid-map a:0:1",
+		"--uid-map 0:0:1 --map root",
+		"--map root --gid-map 0:0:1",
+		"--proc new",
+		"--proc-subset sys",
+		"--first-pid 0",
+		"--first-pid 4194305",
+		"--pid-max x",
+		"--on-exit die",
+		"--stop-signal FOO",
+		"--stop-signal 65",
+		"--stop-signal 0",
+		"--signal-map TERM",
+		"--signal-map KILL=TERM",
+		"--time-offset 5",
+		"--time-offset monotonic",
+		"--time-offset monotonic=x",
+		"--time-offset boottime=1,",
+		"--time-offset realtime=1",
+		"-e =x",
+		"-e=x",
+		"--unset-env A=B",
+		"--keep-fd x",
+		"--keep-fd -1",
+		"--hold-fd=",
+		"--events 5",
+		"--events fd:",
+		"--events fd:x",
+		"--report fd:x",
+		"--report=",
+		"--as-pid1 --on-exit term",
+		"--as-pid1 --on-exit kill",
+		"---t",
+		"--=x",
+		"--leak-grace x",
+		"--cpu-time 1y",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -372,19 +433,45 @@ static void test_elsewhere(void)
 	static const struct {
 		const char *theirs, *ours;
 	} known[] = {
-		{ "--fork", "process of its own" }, { "-f", "process of its own" },        { "--pid", "PID namespace" },
-		{ "-p", "PID namespace" },          { "--mount-proc", "--proc" },          { "--mount-proc=/x", "--proc" },
-		{ "--net", "--unshare net" },       { "-n", "--unshare net" },             { "--unshare-net", "--unshare net" },
-		{ "-U", "--unshare user" },         { "--unshare-all", "--unshare all" },  { "-r", "--map root" },
-		{ "--map-root-user", "--map root" }, { "--map-current-user", "--map me" }, { "-c", "--map me" },
-		{ "--map-auto", "--map auto" },     { "--map-users=0,0,1", "--uid-map" },  { "--monotonic", "--time-offset" },
-		{ "--boottime", "--time-offset" },  { "--kill-child", "nothing outlives" }, { "--die-with-parent", "nothing outlives" },
-		{ "--rm", "nothing" },              { "--init", "init is the default" },   { "--as-pid-1", "--as-pid1" },
-		{ "--wd", "--chdir" },              { "-w", "--chdir" },                   { "--workdir=/", "--chdir" },
-		{ "--setenv", "--env" },            { "--unsetenv", "--unset-env" },       { "--clearenv", "--clear-env" },
-		{ "--ignore-environment", "--clear-env" }, { "--block-fd", "--hold-fd" },  { "--json-status-fd", "--events" },
-		{ "--kill-after", "--grace" },      { "-k", "--grace" },                   { "--signal", "--stop-signal" },
-		{ "-s", "--stop-signal" },          { "--setuid", "--user" },              { "-S", "--user" },
+		{ "--fork", "process of its own" },
+		{ "-f", "process of its own" },
+		{ "--pid", "PID namespace" },
+		{ "-p", "PID namespace" },
+		{ "--mount-proc", "--proc" },
+		{ "--mount-proc=/x", "--proc" },
+		{ "--net", "--unshare net" },
+		{ "-n", "--unshare net" },
+		{ "--unshare-net", "--unshare net" },
+		{ "-U", "--unshare user" },
+		{ "--unshare-all", "--unshare all" },
+		{ "-r", "--map root" },
+		{ "--map-root-user", "--map root" },
+		{ "--map-current-user", "--map me" },
+		{ "-c", "--map me" },
+		{ "--map-auto", "--map auto" },
+		{ "--map-users=0,0,1", "--uid-map" },
+		{ "--monotonic", "--time-offset" },
+		{ "--boottime", "--time-offset" },
+		{ "--kill-child", "nothing outlives" },
+		{ "--die-with-parent", "nothing outlives" },
+		{ "--rm", "nothing" },
+		{ "--init", "init is the default" },
+		{ "--as-pid-1", "--as-pid1" },
+		{ "--wd", "--chdir" },
+		{ "-w", "--chdir" },
+		{ "--workdir=/", "--chdir" },
+		{ "--setenv", "--env" },
+		{ "--unsetenv", "--unset-env" },
+		{ "--clearenv", "--clear-env" },
+		{ "--ignore-environment", "--clear-env" },
+		{ "--block-fd", "--hold-fd" },
+		{ "--json-status-fd", "--events" },
+		{ "--kill-after", "--grace" },
+		{ "-k", "--grace" },
+		{ "--signal", "--stop-signal" },
+		{ "-s", "--stop-signal" },
+		{ "--setuid", "--user" },
+		{ "-S", "--user" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
@@ -415,7 +502,8 @@ static const struct {
 	{ "--share mount", false, { .share = PIDBOX_NS_MOUNT } },
 	{ "--share mount --proc auto", false, { .share = PIDBOX_NS_MOUNT, .proc = PIDBOX_PROC_AUTO } },
 	{ "--share mount --proc none", false, { .share = PIDBOX_NS_MOUNT, .proc = PIDBOX_PROC_NONE } },
-	{ "--share mount --propagation private", false,
+	{ "--share mount --propagation private",
+	  false,
 	  { .share = PIDBOX_NS_MOUNT, .proc = PIDBOX_PROC_KEEP, .propagation = PIDBOX_PROPAGATION_PRIVATE } },
 	{ "--share pid", false, { .share = PIDBOX_NS_PID } },
 	{ "--share net", false, { .share = PIDBOX_NS_NET } },
@@ -469,7 +557,8 @@ static void test_checks(void)
 		if (checks[i].fine)
 			ok(r == 0, "%s is fine", checks[i].name);
 		else
-			ok(r == -EINVAL && err.code == PIDBOX_CODE_USAGE && err.exit_status == PIDBOX_EXIT_FAILED && err.what[0],
+			ok(r == -EINVAL && err.code == PIDBOX_CODE_USAGE && err.exit_status == PIDBOX_EXIT_FAILED &&
+				   err.what[0],
 			   "%s is a usage error: %s", checks[i].name, err.what);
 	}
 }
@@ -488,7 +577,8 @@ static void test_sizes(void)
 	newer.spec.size = 0;
 	ok(spec_take(&newer.spec, &got, &err) == -EINVAL && got.timeout_us == 77, "a size of 0");
 	newer.spec.size = sizeof(newer);
-	ok(spec_take(&newer.spec, &got, &err) == 0 && got.timeout_us == 5 && got.size == sizeof(got), "newer, with nothing new");
+	ok(spec_take(&newer.spec, &got, &err) == 0 && got.timeout_us == 5 && got.size == sizeof(got),
+	   "newer, with nothing new");
 	newer.more[15] = 1;
 	got.timeout_us = 77;
 	ok(spec_take(&newer.spec, &got, &err) == -EINVAL && got.timeout_us == 77, "newer, with something new");

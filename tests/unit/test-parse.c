@@ -10,7 +10,7 @@
 #include "base/util.h"
 #include "tap.h"
 
-#define S INT64_C(1000000)
+#define S         INT64_C(1000000)
 #define UNTOUCHED 0x5a5a5a5a
 
 struct row {
@@ -23,8 +23,8 @@ static void check(const char *what, const struct row *row, int r, int64_t value)
 {
 	int64_t expected = row->r < 0 ? UNTOUCHED : row->value;
 
-	ok(r == row->r && value == expected, "%s \"%.60s\": %d, %" PRId64 " (expected %d, %" PRId64 ")", what, row->text,
-	   r, value, row->r, expected);
+	ok(r == row->r && value == expected, "%s \"%.60s\": %d, %" PRId64 " (expected %d, %" PRId64 ")", what,
+	   row->text, r, value, row->r, expected);
 }
 
 static const struct row durations[] = {
@@ -169,19 +169,29 @@ static void test_size(void)
 static void test_numbers(void)
 {
 	static const struct row rows[] = {
-		{ "301", 0, 301 },           { "4194304", 0, 4194304 },   { "000301", 0, 301 },
-		{ "300", -ERANGE, 0 },       { "4194305", -ERANGE, 0 },   { "0", -ERANGE, 0 },
-		{ "4294967597", -ERANGE, 0 }, /* 2^32 + 301 */
+		{ "301", 0, 301 },
+		{ "4194304", 0, 4194304 },
+		{ "000301", 0, 301 },
+		{ "300", -ERANGE, 0 },
+		{ "4194305", -ERANGE, 0 },
+		{ "0", -ERANGE, 0 },
+		{ "4294967597", -ERANGE, 0 },           /* 2^32 + 301 */
 		{ "18446744073709551917", -ERANGE, 0 }, /* 2^64 + 301 */
-		{ "", -EINVAL, 0 },          { "301x", -EINVAL, 0 },      { "x301", -EINVAL, 0 },
-		{ " 301", -EINVAL, 0 },      { "301 ", -EINVAL, 0 },      { "+301", -EINVAL, 0 },
-		{ "-301", -EINVAL, 0 },      { "0x12d", -EINVAL, 0 },     { "301.0", -EINVAL, 0 },
+		{ "", -EINVAL, 0 },
+		{ "301x", -EINVAL, 0 },
+		{ "x301", -EINVAL, 0 },
+		{ " 301", -EINVAL, 0 },
+		{ "301 ", -EINVAL, 0 },
+		{ "+301", -EINVAL, 0 },
+		{ "-301", -EINVAL, 0 },
+		{ "0x12d", -EINVAL, 0 },
+		{ "301.0", -EINVAL, 0 },
 		{ "99999999999999999999-", -EINVAL, 0 },
 	};
 	static const struct row fds[] = {
-		{ "0", 0, 0 },         { "2147483647", 0, INT_MAX }, { "2147483648", -ERANGE, 0 },
-		{ "-1", -EINVAL, 0 },  { "", -EINVAL, 0 },           { "fd:3", -EINVAL, 0 },
-		{ "3 ", -EINVAL, 0 },  { "4294967296", -ERANGE, 0 },
+		{ "0", 0, 0 },        { "2147483647", 0, INT_MAX }, { "2147483648", -ERANGE, 0 },
+		{ "-1", -EINVAL, 0 }, { "", -EINVAL, 0 },           { "fd:3", -EINVAL, 0 },
+		{ "3 ", -EINVAL, 0 }, { "4294967296", -ERANGE, 0 },
 	};
 	uint32_t value;
 
@@ -209,7 +219,8 @@ static void test_digits(void)
 	uint64_t value = UNTOUCHED;
 
 	ok(parse_digits(&p, &value) == 0 && value == 12 && p == text + 2, "digits: stops at what is none");
-	ok(parse_digits(&p, &value) == -EINVAL && p == text + 2 && value == 12, "digits: none there, nothing is touched");
+	ok(parse_digits(&p, &value) == -EINVAL && p == text + 2 && value == 12,
+	   "digits: none there, nothing is touched");
 	ok(parse_digits(&q, &value) == -ERANGE && *q == ',' && value == 12, "digits: too large, but passed over");
 }
 

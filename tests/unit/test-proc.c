@@ -16,7 +16,8 @@
 
 /* pid (comm) state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime prio nice
  * threads itrealvalue starttime vsize ... */
-#define FIELDS(state, ppid, cpu, start) state " " ppid " 5 6 0 -1 4194560 100 0 0 0 " cpu " 20 0 1 0 " start " 10000 200 0"
+#define FIELDS(state, ppid, cpu, start) \
+	state " " ppid " 5 6 0 -1 4194560 100 0 0 0 " cpu " 20 0 1 0 " start " 10000 200 0"
 
 static const struct {
 	const char *name, *text;
@@ -51,7 +52,8 @@ static void test_stat(void)
 		int r = proc_parse_stat(stats[i].text, stats[i].hz, &got);
 
 		if (stats[i].r < 0)
-			ok(r == stats[i].r && got.state == '?' && got.parent == -7 && got.cpu_us == -7 && got.start_ticks == 7,
+			ok(r == stats[i].r && got.state == '?' && got.parent == -7 && got.cpu_us == -7 &&
+				   got.start_ticks == 7,
 			   "%s: %d, and nothing is touched", stats[i].name, r);
 		else
 			ok(r == 0 && got.state == stats[i].stat.state && got.parent == stats[i].stat.parent &&
@@ -104,7 +106,8 @@ static void put(int root, const char *path, const char *text, size_t len)
 
 static void test_tree(void)
 {
-	static const char *const names[] = { "1", "42", "4194303", "12a", "0", "self", "007", "99999999999", "-5", ".hidden" };
+	static const char *const names[] = { "1",    "42",  "4194303",     "12a", "0",
+					     "self", "007", "99999999999", "-5",  ".hidden" };
 	char dir[] = "/tmp/test-proc-XXXXXX", cmdline[64];
 	struct proc_iter it = { 0 };
 	struct proc_stat stat;
@@ -118,7 +121,8 @@ static void test_tree(void)
 	root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		mkdirat(root, names[i], 0700);
-	put(root, "42/stat", "42 (x y) " FIELDS("S", "1", "0 0 0 0", "9"), sizeof("42 (x y) " FIELDS("S", "1", "0 0 0 0", "9")) - 1);
+	put(root, "42/stat", "42 (x y) " FIELDS("S", "1", "0 0 0 0", "9"),
+	    sizeof("42 (x y) " FIELDS("S", "1", "0 0 0 0", "9")) - 1);
 	put(root, "42/cmdline", "a\0b c\0", 6);
 	put(root, "1/cmdline", "", 0);
 	put(root, "1/stat", "junk", 4);
@@ -130,7 +134,8 @@ static void test_tree(void)
 	ok(pid == 0 && n == 3 && sum == 1 + 42 + 94303, "of ten names three are PIDs");
 	ok(!it.open, "what was opened is closed");
 	ok(proc_read_stat(root, 42, &stat) == 0 && stat.start_ticks == 9, "stat");
-	ok(proc_read_cmdline(root, 42, cmdline, sizeof(cmdline)) == 6 && memcmp(cmdline, "a\0b c\0", 7) == 0, "cmdline");
+	ok(proc_read_cmdline(root, 42, cmdline, sizeof(cmdline)) == 6 && memcmp(cmdline, "a\0b c\0", 7) == 0,
+	   "cmdline");
 	ok(proc_read_cmdline(root, 42, cmdline, 4) == 3 && cmdline[3] == '\0', "cmdline that is cut");
 	ok(proc_read_cmdline(root, 1, cmdline, sizeof(cmdline)) == 0, "a zombie has no cmdline");
 	ok(proc_read_stat(root, 1, &stat) == -EBADMSG, "a stat that is none");
@@ -159,7 +164,8 @@ static void test_live(void)
 	while ((pid = proc_next(&it)) > 0)
 		found = found || pid == getpid();
 	ok(pid == 0 && found, "we are in /proc ourselves");
-	ok(proc_read_stat(root, getpid(), &stat) == 0 && stat.state == 'R' && stat.parent == getppid() && stat.start_ticks > 0,
+	ok(proc_read_stat(root, getpid(), &stat) == 0 && stat.state == 'R' && stat.parent == getppid() &&
+		   stat.start_ticks > 0,
 	   "we run, and our parent is our parent");
 	close(root);
 }

@@ -67,8 +67,8 @@ static void test_all_days(void)
 
 		gmtime_r(&t, &tm);
 		time_text((int64_t)t * US_PER_S, buf);
-		snprintf(wanted, sizeof(wanted), "\"%04d-%02d-%02dT%02d:%02d:%02d.000000Z\"", tm.tm_year + 1900, tm.tm_mon + 1,
-			 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		snprintf(wanted, sizeof(wanted), "\"%04d-%02d-%02dT%02d:%02d:%02d.000000Z\"", tm.tm_year + 1900,
+			 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 		if (strcmp(buf, wanted) != 0)
 			bad = day;
 	}
@@ -77,31 +77,59 @@ static void test_all_days(void)
 
 /* ------------------------------------------------------------ records */
 
-static const struct pidbox_result exited = { .exit_code = 0, .ended_by_uid = -1, .wall_us = 812345, .user_us = 501200,
-					     .sys_us = 90110, .max_rss_kib = 20480, .reaped = 212 };
-static const struct pidbox_result segv = { .reason = PIDBOX_REASON_SIGNALED, .exit_code = -1, .signal = 11,
-					   .core_dumped = true, .ended_by_uid = -1 };
-static const struct pidbox_result rt = { .reason = PIDBOX_REASON_SIGNALED, .exit_code = -1, .signal = 37, .ended_by_uid = -1 };
-static const struct pidbox_result killed = { .reason = PIDBOX_REASON_KILLED, .exit_code = -1, .signal = 15,
-					     .ended_by_signal = 15, .ended_by_pid = 99, .ended_by_uid = 0 };
-static const struct pidbox_result killed_by_unknown = { .reason = PIDBOX_REASON_KILLED, .exit_code = 3,
-							.ended_by_signal = 1, .ended_by_uid = -1 };
+static const struct pidbox_result exited = { .exit_code = 0,
+					     .ended_by_uid = -1,
+					     .wall_us = 812345,
+					     .user_us = 501200,
+					     .sys_us = 90110,
+					     .max_rss_kib = 20480,
+					     .reaped = 212 };
+static const struct pidbox_result segv = {
+	.reason = PIDBOX_REASON_SIGNALED, .exit_code = -1, .signal = 11, .core_dumped = true, .ended_by_uid = -1
+};
+static const struct pidbox_result rt = {
+	.reason = PIDBOX_REASON_SIGNALED, .exit_code = -1, .signal = 37, .ended_by_uid = -1
+};
+static const struct pidbox_result killed = { .reason = PIDBOX_REASON_KILLED,
+					     .exit_code = -1,
+					     .signal = 15,
+					     .ended_by_signal = 15,
+					     .ended_by_pid = 99,
+					     .ended_by_uid = 0 };
+static const struct pidbox_result killed_by_unknown = {
+	.reason = PIDBOX_REASON_KILLED, .exit_code = 3, .ended_by_signal = 1, .ended_by_uid = -1
+};
 static const struct pidbox_result timeout = { .reason = PIDBOX_REASON_TIMEOUT, .exit_code = 0, .ended_by_uid = -1 };
-static const struct pidbox_result cpu = { .reason = PIDBOX_REASON_CPU_TIME, .exit_code = -1, .signal = 9, .ended_by_uid = -1 };
-static const struct pidbox_result oom = { .reason = PIDBOX_REASON_OOM, .exit_code = -1, .signal = 9, .ended_by_uid = -1 };
-static const struct pidbox_result gone = { .reason = PIDBOX_REASON_PARENT_GONE, .exit_code = -1, .signal = 9, .ended_by_uid = -1 };
+static const struct pidbox_result cpu = {
+	.reason = PIDBOX_REASON_CPU_TIME, .exit_code = -1, .signal = 9, .ended_by_uid = -1
+};
+static const struct pidbox_result oom = {
+	.reason = PIDBOX_REASON_OOM, .exit_code = -1, .signal = 9, .ended_by_uid = -1
+};
+static const struct pidbox_result gone = {
+	.reason = PIDBOX_REASON_PARENT_GONE, .exit_code = -1, .signal = 9, .ended_by_uid = -1
+};
 static const struct pidbox_leak two_leaks[] = {
-	{ 17810, 214, 700123, "sleep\0" "1000\0", 11 },
-	{ 0, 215, 0, "a\xff\0\0" "c d", 7 },
+	{ 17810, 214, 700123,
+	  "sleep\0"
+	  "1000\0",
+	  11 },
+	{ 0, 215, 0,
+	  "a\xff\0\0"
+	  "c d",
+	  7 },
 };
 static const struct pidbox_leak nameless[] = { { 5, 6, 7, "", 0 } };
-static const struct pidbox_result leaks = { .exit_code = 0, .ended_by_uid = -1, .leaked = two_leaks, .n_leaked = 2,
-					    .leaked_total = 2 };
-static const struct pidbox_result no_name = { .exit_code = 0, .ended_by_uid = -1, .leaked = nameless, .n_leaked = 1,
-					      .leaked_total = 1 };
+static const struct pidbox_result leaks = {
+	.exit_code = 0, .ended_by_uid = -1, .leaked = two_leaks, .n_leaked = 2, .leaked_total = 2
+};
+static const struct pidbox_result no_name = {
+	.exit_code = 0, .ended_by_uid = -1, .leaked = nameless, .n_leaked = 1, .leaked_total = 1
+};
 
-static const struct pidbox_error masked = { .errnum = EPERM, .code = PIDBOX_CODE_PROC_MASKED, .step = "mount-proc",
-					    .why = "a \"why\"", .fix = "a fix" };
+static const struct pidbox_error masked = {
+	.errnum = EPERM, .code = PIDBOX_CODE_PROC_MASKED, .step = "mount-proc", .why = "a \"why\"", .fix = "a fix"
+};
 static const struct pidbox_error unknown = { .errnum = EIO, .step = "exec" };
 
 #define ARGV(...) ((char *const[]){ __VA_ARGS__, NULL })
@@ -114,38 +142,72 @@ static struct {
 	const char *has[MAX_FRAGMENTS];
 } rows[] = {
 	{ "that of the contract",
-	  { .result = &exited, .name = "build", .containment = "pidns", .proc = "fresh", .id = "17574:98127",
-	    .pid_namespace = 4026532567, .init_pid = 17574, .command_pid = 17575, .started_realtime_us = 1795292102123456 },
-	  { "\"schema\":1", "\"reason\":\"exited\"", "\"exit_code\":0", "\"signal\":null", "\"core_dumped\":false",
-	    "\"ended_by\":null", "\"containment\":\"pidns\"", "\"proc\":\"fresh\"", "\"name\":\"build\"",
-	    "\"id\":\"17574:98127\"", "\"pid_namespace\":4026532567", "\"command\":[\"make\",\"-j8\"]", "\"init_pid\":17574",
-	    "\"command_pid\":17575", "\"started\":\"2026-11-21T20:15:02.123456Z\"", "\"wall_us\":812345", "\"user_us\":501200",
-	    "\"sys_us\":90110", "\"max_rss_kib\":20480", "\"reaped\":212", "\"leaked\":[]" } },
-	{ "what is not known is null", { .result = &exited, .containment = "pidns" },
+	  { .result = &exited,
+	    .name = "build",
+	    .containment = "pidns",
+	    .proc = "fresh",
+	    .id = "17574:98127",
+	    .pid_namespace = 4026532567,
+	    .init_pid = 17574,
+	    .command_pid = 17575,
+	    .started_realtime_us = 1795292102123456 },
+	  { "\"schema\":1",
+	    "\"reason\":\"exited\"",
+	    "\"exit_code\":0",
+	    "\"signal\":null",
+	    "\"core_dumped\":false",
+	    "\"ended_by\":null",
+	    "\"containment\":\"pidns\"",
+	    "\"proc\":\"fresh\"",
+	    "\"name\":\"build\"",
+	    "\"id\":\"17574:98127\"",
+	    "\"pid_namespace\":4026532567",
+	    "\"command\":[\"make\",\"-j8\"]",
+	    "\"init_pid\":17574",
+	    "\"command_pid\":17575",
+	    "\"started\":\"2026-11-21T20:15:02.123456Z\"",
+	    "\"wall_us\":812345",
+	    "\"user_us\":501200",
+	    "\"sys_us\":90110",
+	    "\"max_rss_kib\":20480",
+	    "\"reaped\":212",
+	    "\"leaked\":[]" } },
+	{ "what is not known is null",
+	  { .result = &exited, .containment = "pidns" },
 	  { "\"name\":null", "\"id\":null", "\"pid_namespace\":null", "\"init_pid\":null", "\"command_pid\":null",
 	    "\"proc\":null" } },
-	{ "a core dump", { .result = &segv },
+	{ "a core dump",
+	  { .result = &segv },
 	  { "\"reason\":\"signaled\"", "\"exit_code\":null", "\"signal\":\"SIGSEGV\"", "\"core_dumped\":true",
 	    "\"ended_by\":null" } },
 	{ "a real-time signal", { .result = &rt }, { "\"signal\":\"SIGRTMIN+3\"" } },
-	{ "killed", { .result = &killed },
+	{ "killed",
+	  { .result = &killed },
 	  { "\"reason\":\"killed\"", "\"signal\":\"SIGTERM\"",
 	    "\"ended_by\":{\"signal\":\"SIGTERM\",\"pid\":99,\"uid\":0}" } },
-	{ "killed, by whom is not known", { .result = &killed_by_unknown },
-	  { "\"reason\":\"killed\"", "\"exit_code\":3", "\"ended_by\":{\"signal\":\"SIGHUP\",\"pid\":null,\"uid\":null}" } },
-	{ "a time limit", { .result = &timeout }, { "\"reason\":\"timeout\"", "\"exit_code\":0", "\"ended_by\":null" } },
+	{ "killed, by whom is not known",
+	  { .result = &killed_by_unknown },
+	  { "\"reason\":\"killed\"", "\"exit_code\":3",
+	    "\"ended_by\":{\"signal\":\"SIGHUP\",\"pid\":null,\"uid\":null}" } },
+	{ "a time limit",
+	  { .result = &timeout },
+	  { "\"reason\":\"timeout\"", "\"exit_code\":0", "\"ended_by\":null" } },
 	{ "CPU time", { .result = &cpu }, { "\"reason\":\"cpu-time\"", "\"signal\":\"SIGKILL\"" } },
 	{ "memory", { .result = &oom }, { "\"reason\":\"oom\"" } },
 	{ "the front is gone", { .result = &gone }, { "\"reason\":\"parent-gone\"" } },
-	{ "leaks", { .result = &leaks },
-	  { "\"inside_pid\":214", "\"pid\":17810", "\"command\":[\"sleep\",\"1000\"]", "\"age_us\":700123", "\"inside_pid\":215",
-	    "\"pid\":null", "\"command\":[\"a\xef\xbf\xbd\",\"\",\"c d\"]", "\"age_us\":0" } },
+	{ "leaks",
+	  { .result = &leaks },
+	  { "\"inside_pid\":214", "\"pid\":17810", "\"command\":[\"sleep\",\"1000\"]", "\"age_us\":700123",
+	    "\"inside_pid\":215", "\"pid\":null", "\"command\":[\"a\xef\xbf\xbd\",\"\",\"c d\"]", "\"age_us\":0" } },
 	{ "a leak without a command line", { .result = &no_name }, { "\"inside_pid\":6", "\"command\":[]" } },
-	{ "set-up failed", { .error = &masked, .name = "n", .containment = "pidns", .wall_us = 55 },
+	{ "set-up failed",
+	  { .error = &masked, .name = "n", .containment = "pidns", .wall_us = 55 },
 	  { "\"reason\":\"setup-failed\"", "\"step\":\"mount-proc\"", "\"errno\":\"EPERM\"", "\"code\":\"PROC_MASKED\"",
-	    "\"why\":\"a \\\"why\\\"\"", "\"fix\":\"a fix\"", "\"exit_code\":null", "\"signal\":null", "\"ended_by\":null",
-	    "\"command_pid\":null", "\"init_pid\":null", "\"pid_namespace\":null", "\"leaked\":[]", "\"name\":\"n\"" } },
-	{ "set-up failed without a code", { .error = &unknown },
+	    "\"why\":\"a \\\"why\\\"\"", "\"fix\":\"a fix\"", "\"exit_code\":null", "\"signal\":null",
+	    "\"ended_by\":null", "\"command_pid\":null", "\"init_pid\":null", "\"pid_namespace\":null", "\"leaked\":[]",
+	    "\"name\":\"n\"" } },
+	{ "set-up failed without a code",
+	  { .error = &unknown },
 	  { "\"step\":\"exec\"", "\"errno\":\"EIO\"", "\"code\":null", "\"why\":null", "\"fix\":null" } },
 };
 
@@ -181,8 +243,8 @@ static void test_rows(void)
 
 		rows[i].rec.command = ARGV("make", "-j8");
 		len = write_one(&rows[i].rec, buf, sizeof(buf));
-		ok(len == strlen(buf) && buf[0] == '{' && buf[len - 1] == '}' && strchr(buf, '\n') == NULL, "%s: one line",
-		   rows[i].name);
+		ok(len == strlen(buf) && buf[0] == '{' && buf[len - 1] == '}' && strchr(buf, '\n') == NULL,
+		   "%s: one line", rows[i].name);
 		for (size_t k = 0; k < MAX_FRAGMENTS && rows[i].has[k] != NULL; k++)
 			ok(has(buf, rows[i].has[k]), "%s: %s", rows[i].name, rows[i].has[k]);
 	}
@@ -213,18 +275,22 @@ static void test_commands(void)
 /* Every errno that a step can have has a name in the record, and every code has its word. */
 static void test_names(void)
 {
-	static const int errnums[] = { EPERM, ENOENT, EINTR, EIO, E2BIG, ENOEXEC, EBADF, ECHILD, EAGAIN, ENOMEM, EACCES, EBUSY,
-				       ENODEV, ENOTDIR, EISDIR, EINVAL, ENFILE, EMFILE, ENOTTY, ETXTBSY, ENOSPC, EROFS, EPIPE,
-				       ERANGE, ENAMETOOLONG, ENOSYS, ELOOP, EOVERFLOW, EUSERS, ETIMEDOUT, ESTALE, ECANCELED,
-				       ELIBBAD, EPROTO, EALREADY, ESRCH, EDQUOT, ENOBUFS, EMSGSIZE, ECONNRESET };
+	static const int errnums[] = { EPERM,  ENOENT,    EINTR,   EIO,          E2BIG,     ENOEXEC, EBADF,
+				       ECHILD, EAGAIN,    ENOMEM,  EACCES,       EBUSY,     ENODEV,  ENOTDIR,
+				       EISDIR, EINVAL,    ENFILE,  EMFILE,       ENOTTY,    ETXTBSY, ENOSPC,
+				       EROFS,  EPIPE,     ERANGE,  ENAMETOOLONG, ENOSYS,    ELOOP,   EOVERFLOW,
+				       EUSERS, ETIMEDOUT, ESTALE,  ECANCELED,    ELIBBAD,   EPROTO,  EALREADY,
+				       ESRCH,  EDQUOT,    ENOBUFS, EMSGSIZE,     ECONNRESET };
 
 	for (size_t i = 0; i < ARRAY_LEN(errnums); i++)
 		ok(err_name(errnums[i])[0] == 'E', "errno %d is %s", errnums[i], err_name(errnums[i]));
-	ok(err_name(0)[0] == '\0' && err_name(-1)[0] == '\0' && err_name(100000)[0] == '\0', "what is no errno has no name");
+	ok(err_name(0)[0] == '\0' && err_name(-1)[0] == '\0' && err_name(100000)[0] == '\0',
+	   "what is no errno has no name");
 	for (int code = PIDBOX_CODE_NONE + 1; code < PIDBOX_CODE_MAX_; code++)
 		ok(pidbox_code_name((enum pidbox_code)code)[0] != '\0', "code %d is %s", code,
 		   pidbox_code_name((enum pidbox_code)code));
-	ok(pidbox_code_name(PIDBOX_CODE_NONE)[0] == '\0' && pidbox_code_name((enum pidbox_code)999)[0] == '\0', "no code");
+	ok(pidbox_code_name(PIDBOX_CODE_NONE)[0] == '\0' && pidbox_code_name((enum pidbox_code)999)[0] == '\0',
+	   "no code");
 }
 
 static void test_by_python(void)
@@ -236,9 +302,11 @@ static void test_by_python(void)
 		return;
 	}
 	fclose(all);
-	snprintf(command, sizeof(command), "python3 -c 'import json, sys\n"
-					   "for line in open(sys.argv[1], encoding=\"utf-8\"): assert type(json.loads(line)) is dict\n"
-					   "' %s", all_path);
+	snprintf(command, sizeof(command),
+		 "python3 -c 'import json, sys\n"
+		 "for line in open(sys.argv[1], encoding=\"utf-8\"): assert type(json.loads(line)) is dict\n"
+		 "' %s",
+		 all_path);
 	ok(system(command) == 0, "python3 reads them all, strictly");
 }
 

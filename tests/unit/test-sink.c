@@ -53,8 +53,14 @@ static void test_numbers(void)
 		unsigned width;
 		const char *text;
 	} rows[] = {
-		{ 0, 1, "0" }, { 7, 2, "07" }, { 12, 2, "12" }, { 123, 2, "123" }, { 42, 6, "000042" }, { INT64_MAX, 0, "9223372036854775807" },
-		{ INT64_MIN, 0, "-9223372036854775808" }, { -1, 0, "-1" },
+		{ 0, 1, "0" },
+		{ 7, 2, "07" },
+		{ 12, 2, "12" },
+		{ 123, 2, "123" },
+		{ 42, 6, "000042" },
+		{ INT64_MAX, 0, "9223372036854775807" },
+		{ INT64_MIN, 0, "-9223372036854775808" },
+		{ -1, 0, "-1" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -92,14 +98,14 @@ static const struct {
 	/* no UTF-8: one U+FFFD a byte that begins nothing */
 	{ "\xff", 0, BAD },
 	{ "a\x80z", 0, "a" BAD "z" },
-	{ "\xc0\xaf", 0, BAD BAD },               /* overlong */
+	{ "\xc0\xaf", 0, BAD BAD }, /* overlong */
 	{ "\xc1\xbf", 0, BAD BAD },
-	{ "\xe0\x9f\xbf", 0, BAD BAD BAD },       /* overlong */
-	{ "\xed\xa0\x80", 0, BAD BAD BAD },       /* a surrogate */
+	{ "\xe0\x9f\xbf", 0, BAD BAD BAD }, /* overlong */
+	{ "\xed\xa0\x80", 0, BAD BAD BAD }, /* a surrogate */
 	{ "\xf0\x8f\xbf\xbf", 0, BAD BAD BAD BAD },
 	{ "\xf4\x90\x80\x80", 0, BAD BAD BAD BAD }, /* above U+10FFFF */
 	{ "\xf5\x80\x80\x80", 0, BAD BAD BAD BAD },
-	{ "\xe2\x82", 0, BAD BAD },               /* cut at the end */
+	{ "\xe2\x82", 0, BAD BAD }, /* cut at the end */
 	{ "\xe2\x82q", 0, BAD BAD "q" },
 	{ "\xc3\xc3\xa9", 0, BAD "\xc3\xa9" },
 	{ "\xf0\x9f\x98", 3, BAD BAD BAD },

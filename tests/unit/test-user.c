@@ -17,57 +17,54 @@
 
 static char passwd_path[64], group_path[64], subid_path[64], getent_path[64], none_path[64];
 
-static const char passwd_text[] =
-	"# a comment: 1:1\n"
-	"\n"
-	"root:x:0:0:root:/root:/bin/sh\n"
-	"+nis:x:70:70::/:/bin/sh\n"
-	"-nis:x:71:71::/:/bin/sh\n"
-	"few:x:72\n"
-	"word:x:seventy:3::/:\n"
-	"large:x:4294967295:3::/:\n"
-	"larger:x:4294967296:3::/:\n"
-	"hex:x:0x10:3::/:\n"
-	"empty:x::3::/:\n"
-	":x:73:73::/:\n"
-	"nul\0l:x:74:74::/:\n"
-	"top:x:4294967294:4294967294::/:\n"
-	"ann:x:1000:1000:Ann,,,:/home/ann:/bin/bash\n"
-	"ann:x:2000:2000:a second one:/:\n"
-	"alias:x:1000:1001:the same id:/:\n"
-	"an:x:1002:1002::/:\n"
-	"1234:x:5678:5678:digits are a number:/:\n"
-	"short:x:1003:1003\n"
-	"many:x:1004:1004::/:\n"
-	"cr:x:1005:1005\r\n"
-	"last:x:1006:1006:no newline:/:";
+static const char passwd_text[] = "# a comment: 1:1\n"
+				  "\n"
+				  "root:x:0:0:root:/root:/bin/sh\n"
+				  "+nis:x:70:70::/:/bin/sh\n"
+				  "-nis:x:71:71::/:/bin/sh\n"
+				  "few:x:72\n"
+				  "word:x:seventy:3::/:\n"
+				  "large:x:4294967295:3::/:\n"
+				  "larger:x:4294967296:3::/:\n"
+				  "hex:x:0x10:3::/:\n"
+				  "empty:x::3::/:\n"
+				  ":x:73:73::/:\n"
+				  "nul\0l:x:74:74::/:\n"
+				  "top:x:4294967294:4294967294::/:\n"
+				  "ann:x:1000:1000:Ann,,,:/home/ann:/bin/bash\n"
+				  "ann:x:2000:2000:a second one:/:\n"
+				  "alias:x:1000:1001:the same id:/:\n"
+				  "an:x:1002:1002::/:\n"
+				  "1234:x:5678:5678:digits are a number:/:\n"
+				  "short:x:1003:1003\n"
+				  "many:x:1004:1004::/:\n"
+				  "cr:x:1005:1005\r\n"
+				  "last:x:1006:1006:no newline:/:";
 
-static const char group_text[] =
-	"root:x:0:\n"
-	"adm:x:4:syslog,ann\n"
-	"bad:x:five:ann\n"
-	"wheel:x:10:ann,ann,annie\n"
-	"again:x:10:ann\n"
-	"ann:x:1000:ann\n"
-	"nobody:x:65534:,,\n"
-	"nomembers:x:66\n"
-	"an:x:1002:root\n"
-	"last:x:77:an,last";
+static const char group_text[] = "root:x:0:\n"
+				 "adm:x:4:syslog,ann\n"
+				 "bad:x:five:ann\n"
+				 "wheel:x:10:ann,ann,annie\n"
+				 "again:x:10:ann\n"
+				 "ann:x:1000:ann\n"
+				 "nobody:x:65534:,,\n"
+				 "nomembers:x:66\n"
+				 "an:x:1002:root\n"
+				 "last:x:77:an,last";
 
-static const char subid_text[] =
-	"# none\n"
-	"ann:100000:65536\n"
-	"annie:1:1\n"
-	"1000:300000:1000\n"
-	"ann:0:0\n"
-	"ann:4294967295:1\n"
-	"ann:4294967294:1\n"
-	"ann:1\n"
-	"ann:1:2:3\n"
-	"ann:x:1\n"
-	":5:5\n"
-	"ann:18446744073709551616:1\n"
-	"ann:500000:7";
+static const char subid_text[] = "# none\n"
+				 "ann:100000:65536\n"
+				 "annie:1:1\n"
+				 "1000:300000:1000\n"
+				 "ann:0:0\n"
+				 "ann:4294967295:1\n"
+				 "ann:4294967294:1\n"
+				 "ann:1\n"
+				 "ann:1:2:3\n"
+				 "ann:x:1\n"
+				 ":5:5\n"
+				 "ann:18446744073709551616:1\n"
+				 "ann:500000:7";
 
 /* What it was called with goes to standard error, which has to be /dev/null: nothing of it may show. */
 static const char getent_text[] =
@@ -85,7 +82,8 @@ static const char getent_text[] =
 	"passwd:silent) ;;\n"
 	"passwd:toomany) echo 'toomany:*:5007:10::/:/bin/sh' ;;\n"
 	"initgroups:ldap) echo 'ldap                  5001 6001 6002 10' ;;\n"
-	"initgroups:toomany) printf toomany; i=0; while test $i -lt 1100; do printf ' %d' $i; i=$((i + 1)); done; echo ;;\n"
+	"initgroups:toomany) printf toomany; i=0; while test $i -lt 1100; do printf ' %d' $i; i=$((i + 1)); done; echo "
+	";;\n"
 	"initgroups:*) exit 1 ;;\n"
 	"group:ldapgroup) echo 'ldapgroup:*:6001:ldap' ;;\n"
 	"*) exit 2 ;;\n"
@@ -219,7 +217,8 @@ static void test_many_groups(void)
 	for (unsigned int i = 1; i < USER_GROUPS_MAX; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "g%u:x:%u:many\n", i, 100000 + i);
 	write_file(none_path, text, len, 0600);
-	ok(user_lookup("many", &db, &ids) == 0 && ids.n_groups == USER_GROUPS_MAX, "as many groups as there is room for");
+	ok(user_lookup("many", &db, &ids) == 0 && ids.n_groups == USER_GROUPS_MAX,
+	   "as many groups as there is room for");
 	len += (size_t)snprintf(text + len, sizeof(text) - len, "more:x:99999:many\n");
 	write_file(none_path, text, len, 0600);
 	ok(user_lookup("many", &db, &ids) == -E2BIG, "one more is an error, not a group less");
@@ -309,7 +308,10 @@ static void test_name(void)
 static void test_subid(void)
 {
 	static const struct pidbox_idrange ann[] = {
-		{ 0, 100000, 65536 }, { 0, 300000, 1000 }, { 0, 4294967294, 1 }, { 0, 500000, 7 },
+		{ 0, 100000, 65536 },
+		{ 0, 300000, 1000 },
+		{ 0, 4294967294, 1 },
+		{ 0, 500000, 7 },
 	};
 	struct pidbox_idrange got[8];
 	size_t n = 99;
