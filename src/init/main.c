@@ -15,21 +15,34 @@ char *box_text(struct box *b, uint32_t offset)
 	return offset != 0 ? (char *)b->plan + offset : NULL;
 }
 
-/* A front that does not read must not keep the box from ending: a message waits for room this long, then is lost. */
-enum { SEND_WAIT_MS = 2000 };
+/* Neither a front that does not read nor want of memory may keep the box from ending: a message waits so long for room,
+ * then it is lost. */
+enum { SEND_WAIT_MS = 2000, MEMORY_LOOK_MS = 5 };
 
 static int send_or_wait(struct box *b, const struct msghdr *head)
 {
 	struct pollfd fds[] = {
-		{ .fd = b->socket, .events = POLLOUT },
+		{ .fd = b->socket },
 		{ .fd = b->plan != NULL ? b->plan->front_pidfd : -1, .events = POLLIN },
 	};
+	int64_t until = 0;
 
 	while (sendmsg(b->socket, head, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-		if (errno != EAGAIN)
-			return -errno;
-		if (poll(fds, ARRAY_LEN(fds), SEND_WAIT_MS) <= 0 || fds[1].revents != 0)
+		int err = errno;
+		bool memory = err == ENOMEM || err == ENOBUFS;
+		int64_t now = now_us();
+
+		if (err != EAGAIN && !memory)
+			return -err;
+		if (until == 0)
+			until = now + SEND_WAIT_MS * 1000;
+		if (now >= until)
 			return -EAGAIN;
+		/* Nothing tells when there is memory again: look from time to time. */
+		fds[0].events = memory ? 0 : POLLOUT;
+		(void)poll(fds, ARRAY_LEN(fds), memory ? MEMORY_LOOK_MS : (int)((until - now) / 1000 + 1));
+		if (fds[1].revents != 0)
+			return -EPIPE;
 	}
 	return 0;
 }
