@@ -29,6 +29,12 @@ test-faults: all
 	@tools/setup test
 	tests/faults/run
 
+# Foreign bytes for whatever reads some; SECONDS for each fuzzer.
+SECONDS = 300
+test-fuzz: all
+	@tools/setup fuzz
+	tests/fuzz/run $(SECONDS)
+
 check: all
 	@tools/setup check
 	tools/check
@@ -43,4 +49,4 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: all run test test-work test-faults check bench install clean
+.PHONY: all run test test-work test-faults test-fuzz check bench install clean

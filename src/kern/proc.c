@@ -35,6 +35,7 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 {
 	const char *p = strrchr(text, ')');
 	long long field[23] = { 0 };
+	long long ticks = 0, us;
 	char state;
 
 	if (p == NULL || p[1] != ' ' || p[2] == '\0' || ticks_per_s <= 0)
@@ -49,10 +50,14 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 			return -EBADMSG;
 		p = end;
 	}
+	for (int i = 14; i <= 17; i++) /* utime, stime, cutime, cstime */
+		if (__builtin_add_overflow(ticks, field[i], &ticks))
+			return -EBADMSG;
+	if (__builtin_mul_overflow(ticks, US_PER_S / ticks_per_s, &us))
+		return -EBADMSG;
 	ret->state = state;
 	ret->parent = (pid_t)field[4];
-	/* utime, stime, cutime, cstime */
-	ret->cpu_us = (field[14] + field[15] + field[16] + field[17]) * (US_PER_S / ticks_per_s);
+	ret->cpu_us = us;
 	ret->start_ticks = (uint64_t)field[22];
 	return 0;
 }
