@@ -9,6 +9,7 @@
  * No malloc, no stdio: the plan is one piece of memory, the rest is in struct box.
  *
  *   main.c      receives the plan, runs the steps, starts the command
+ *   front.c     what it says to the front
  *   inside.c    the steps of the init
  *   command.c   the steps of the process that becomes the command
  *   loop.c      the one wait, reaping
@@ -81,11 +82,13 @@ struct box {
 };
 
 /* main.c */
+char *box_text(struct box *b, uint32_t offset);
+
+/* front.c */
 void box_fail(struct box *b, uint32_t step, int errnum, int aux) __attribute__((noreturn));
 void box_warn(struct box *b, uint32_t step, int errnum);
 void box_send(struct box *b, const struct wire_msg *msg, size_t size, pid_t about);
 void box_send_times(struct box *b);
-char *box_text(struct box *b, uint32_t offset);
 
 /* inside.c: each returns 0 or -errno */
 int inside_step(struct box *b, uint32_t index);

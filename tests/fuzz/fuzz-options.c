@@ -13,19 +13,9 @@
 
 #include "core/options.h"
 #include "core/plan.h"
-
-/* Not assert(): the checks have to stay in a build with NDEBUG. */
-#define CHECK(cond)                                                                \
-	do {                                                                       \
-		if (!(cond)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                   \
-		}                                                                  \
-	} while (0)
+#include "fuzz.h"
 
 enum { MAX_WORDS = 40 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A word in memory of its own, so that the sanitizer sees its end. */
 static char *word(const uint8_t *data, size_t len)

@@ -17,19 +17,9 @@
 #include "base/parse.h"
 #include "kern/sig.h"
 #include "kern/user.h"
+#include "fuzz.h"
 
 #define FILL 0x5a
-
-/* Not assert(): the checks have to stay in a build with NDEBUG. */
-#define CHECK(cond)                                                                \
-	do {                                                                       \
-		if (!(cond)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                   \
-		}                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool untouched(const void *p, size_t size)
 {

@@ -8,17 +8,7 @@
 
 #include "kern/mnt.h"
 #include "kern/proc.h"
-
-/* Not assert(): the checks have to stay in a build with NDEBUG. */
-#define CHECK(cond)                                                                \
-	do {                                                                       \
-		if (!(cond)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                   \
-		}                                                                  \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void fuzz_stat(const char *text)
 {
