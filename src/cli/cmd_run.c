@@ -151,10 +151,31 @@ static int give_up(struct run *run, const struct pidbox_error *err)
 	return err->exit_status != 0 ? err->exit_status : PIDBOX_EXIT_FAILED;
 }
 
+static const struct pidbox_error *hold_error(int r, struct pidbox_error *err)
+{
+	*err = (struct pidbox_error){
+		.errnum = -r,
+		.exit_status = PIDBOX_EXIT_FAILED,
+		.step = "hold",
+		.what = "waiting on --hold-fd",
+		.why = "the descriptor cannot be read, so the command was not started",
+		.fix = "give a descriptor that is open for reading: a pipe, a FIFO or a socket",
+	};
+	if (r == -ECANCELED) {
+		(void)snprintf(err->why, sizeof(err->why), "its end came before a byte: the command was not started");
+		(void)snprintf(err->fix, sizeof(err->fix),
+			       "write a byte to start the command, and keep the writing end open until then");
+	} else if (r == -ESRCH) {
+		(void)snprintf(err->why, sizeof(err->why), "the init has ended: somebody has killed it");
+		(void)snprintf(err->fix, sizeof(err->fix), "start the box again");
+	}
+	return err;
+}
+
 /* Between ready and start: the story, and the caller's checkpoint. @return 0, or the exit status */
 static int hold(struct run *run)
 {
-	struct pidbox_error err = { .errnum = ECANCELED, .exit_status = PIDBOX_EXIT_FAILED, .step = "hold" };
+	struct pidbox_error err = { 0 };
 	struct pidbox_info info;
 	int r;
 
@@ -168,13 +189,8 @@ static int hold(struct run *run)
 		terminal_restore(run->relay.terminal);
 		signals_die_of(r);
 	}
-	if (r < 0) {
-		(void)snprintf(err.what, sizeof(err.what), "waiting on --hold-fd");
-		(void)snprintf(err.why, sizeof(err.why), "%s",
-			       r == -ESRCH ? "the init has ended"
-					   : "its end came before a byte: the command was not started");
-		return give_up(run, &err);
-	}
+	if (r < 0)
+		return give_up(run, hold_error(r, &err));
 	if (run->opts->explain)
 		words_explain(run->relay.box, &info, PIDBOX_SIDE_COMMAND, PIDBOX_SIDE_COMMAND);
 	return pidbox_release(run->relay.box, &err) < 0 ? give_up(run, &err) : 0;

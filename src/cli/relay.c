@@ -201,6 +201,12 @@ static void flush_output(struct loop *l)
 
 /* ------------------------------------------------------------ the loop */
 
+/* A call that is to be tried again: want of memory passes, too. */
+static bool passes(int errnum)
+{
+	return errnum == EINTR || errnum == ENOMEM || errnum == EAGAIN;
+}
+
 static int timeout_ms(const struct relay *r)
 {
 	int64_t us = pidbox_timeout_us(r->box);
@@ -227,7 +233,7 @@ int relay_run(struct relay *r, struct pidbox_result *ret)
 			[OUT] = { .fd = l.out.len > 0 ? STDOUT_FILENO : -1, .events = POLLOUT },
 		};
 
-		if (poll(fds, N, timeout_ms(r)) < 0 && errno != EINTR)
+		if (poll(fds, N, timeout_ms(r)) < 0 && !passes(errno))
 			break;
 		if (fds[SIGNALS].revents != 0)
 			take_signals(&l);
@@ -252,10 +258,11 @@ int relay_hold(struct relay *r, int hold_fd)
 			{ .fd = pidbox_pidfd(r->box), .events = POLLIN },
 		};
 		bool stop = false;
+		ssize_t n;
 		char byte;
 		int sig;
 
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, -1) < 0 && !passes(errno))
 			return -errno;
 		if (fds[2].revents != 0)
 			return -ESRCH;
@@ -264,7 +271,12 @@ int relay_hold(struct relay *r, int hold_fd)
 			return sig;
 		if (stop)
 			terminal_stop_self(r->terminal, SIGTSTP, NULL);
-		if (fds[0].revents != 0)
-			return read(hold_fd, &byte, 1) == 1 ? 0 : -ECANCELED;
+		if (fds[0].revents == 0)
+			continue;
+		n = read(hold_fd, &byte, 1);
+		if (n == 1)
+			return 0;
+		if (n == 0 || !passes(errno))
+			return n == 0 ? -ECANCELED : -errno;
 	}
 }
