@@ -102,6 +102,7 @@ static int step_signals(struct box *b, const struct wire_step *step, int32_t *re
 
 		(void)sigaction(SIGCHLD, &ignore, NULL);
 	}
+	b->start->mask_is_set = true;
 	return sig_set_mask(b->plan->signal_mask);
 }
 
@@ -147,7 +148,7 @@ static int step_exec(struct box *b, const struct wire_step *step, int32_t *ret_a
 	return found;
 }
 
-void command_run(struct box *b, volatile struct command_failure *ret)
+void command_run(struct box *b)
 {
 	static int (*const run[STEP_MAX_])(struct box *, const struct wire_step *, int32_t *) = {
 		[STEP_SESSION] = step_session, [STEP_STDIO] = step_stdio,         [STEP_USER] = step_user,
@@ -164,9 +165,9 @@ void command_run(struct box *b, volatile struct command_failure *ret)
 			continue;
 		r = run[step->op](b, step, &aux);
 		if (r < 0) {
-			ret->step = i;
-			ret->aux = aux;
-			ret->errnum = -r;
+			b->start->step = i;
+			b->start->aux = aux;
+			b->start->errnum = -r;
 			return;
 		}
 	}

@@ -95,11 +95,6 @@ void end_now(struct box *b)
 	_exit(0); /* and the kernel kills and reaps whatever is left (R8) */
 }
 
-void end_nothing_left(struct box *b)
-{
-	end_now(b);
-}
-
 /* ------------------------------------------------------------ the command has ended */
 
 /* What becomes of the rest, once it is known who leaked. */

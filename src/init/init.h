@@ -42,9 +42,11 @@ enum phase {
 	PHASE_REST,       /* --on-exit term or wait: the rest runs on */
 };
 
-/* What the process that becomes the command leaves for the init when it fails. */
-struct command_failure {
-	uint32_t step;
+/* What the process that becomes the command tells the init, and the signal handler of both. */
+struct start {
+	bool forked;      /* it is there */
+	bool mask_is_set; /* its signal mask is the command's */
+	uint32_t step;    /* of a failure */
 	int32_t errnum, aux;
 };
 
@@ -63,9 +65,9 @@ struct box {
 
 	bool chld_ignored; /* SIGCHLD was ignored by the caller: put back for the command */
 
-	volatile struct command_failure *failure; /* where both see it */
-	pid_t command;                            /* inside PID; 0 once it has been reaped */
-	bool stopped;                             /* the command is, and so, for a shell to see it, is the front */
+	volatile struct start *start; /* where both see it */
+	pid_t command;                /* inside PID; 0 once it has been reaped */
+	bool stopped;                 /* the command is, and so, for a shell to see it, is the front */
 	enum phase phase;
 	int64_t deadline[DEADLINE_MAX_]; /* CLOCK_MONOTONIC us; 0: none */
 	struct echo echo[65];
@@ -95,16 +97,19 @@ int inside_step(struct box *b, uint32_t index);
 int inside_wait_for(struct box *b, uint32_t type);
 
 /* command.c: only async-signal-safe calls; with CLONE_VM the memory is the init's */
-void command_run(struct box *b, volatile struct command_failure *ret); /* returns only on failure */
+void command_run(struct box *b); /* returns only on failure, which is in b->start */
 
 /* loop.c */
 void loop_run(struct box *b) __attribute__((noreturn));
 void loop_take_signals(struct box *b);
-bool loop_reap(struct box *b); /* @return false when nothing is left */
+void loop_drop_signals(struct box *b); /* but for SIGCHLD */
+bool loop_reap(struct box *b);         /* @return false when nothing is left */
 
 /* signals.c */
 void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value);
-void signals_before_start(struct box *b);
+void signals_open_window(struct box *b);
+void signals_started(struct box *b);
+void signals_close_window(struct box *b);
 void signals_claimed(struct box *b, const struct wire_msg *ask);
 void signals_requested(struct box *b, const struct wire_msg *msg);
 void signals_echo_answered(struct box *b, const struct wire_msg *msg);
@@ -113,7 +118,6 @@ void signals_stop_command(struct box *b);
 /* end.c */
 void end_command_ended(struct box *b, int status);
 void end_begin(struct box *b, enum pidbox_reason why, int64_t grace_us);
-void end_nothing_left(struct box *b) __attribute__((noreturn));
 void end_check_deadlines(struct box *b);
 int64_t end_next_deadline(const struct box *b);
 void end_now(struct box *b) __attribute__((noreturn));

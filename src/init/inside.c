@@ -136,8 +136,8 @@ static int step_time_ns(struct box *b, const struct wire_step *step, uint32_t in
 	int r = sys_ret(unshare(CLONE_NEWTIME));
 
 	(void)index;
-	b->failure = mmap(NULL, sizeof(*b->failure), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (b->failure == MAP_FAILED)
+	b->start = mmap(NULL, sizeof(*b->start), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (b->start == MAP_FAILED)
 		return -errno;
 	if (r == 0 && offsets[0] != '\0')
 		r = io_write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets, strlen(offsets));
@@ -209,16 +209,18 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 	 * (pidfd_getfd(2)). */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	b->exec_us = now_us();
-	signals_before_start(b);
+	signals_open_window(b);
 	pid = b->plan->flags & WIRE_FORK ? (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) : vfork();
-	if (pid < 0)
-		return -errno;
 	if (pid == 0) {
-		command_run(b, b->failure);
+		signals_started(b);
+		command_run(b);
 		_exit(PIDBOX_EXIT_FAILED);
 	}
-	if (b->failure->errnum != 0)
-		box_fail(b, b->failure->step, b->failure->errnum, b->failure->aux);
+	if (pid < 0)
+		return -errno;
+	signals_close_window(b);
+	if (b->start->errnum != 0)
+		box_fail(b, b->start->step, b->start->errnum, b->start->aux);
 	b->command = pid;
 	if (b->plan->flags & WIRE_TIMING) {
 		b->times[index] = (int32_t)(now_us() - b->exec_us);

@@ -47,7 +47,7 @@ bool loop_reap(struct box *b)
 	}
 }
 
-void loop_take_signals(struct box *b)
+static void take_signals(struct box *b, bool drop)
 {
 	struct signalfd_siginfo info[16];
 	ssize_t n;
@@ -55,16 +55,28 @@ void loop_take_signals(struct box *b)
 	while ((n = read(b->signals, info, sizeof(info))) > 0) {
 		for (size_t i = 0; i < (size_t)n / sizeof(info[0]); i++) {
 			int sig = (int)info[i].ssi_signo;
+			bool kernels = sig == SIGCHLD && info[i].ssi_code > 0; /* CLD_* */
 
-			if (sig == SIGCHLD && info[i].ssi_code > 0)
-				b->children = true; /* from the kernel: CLD_* */
-			else
+			/* A SIGCHLD that somebody has sent may stand for one of the kernel's that came while it was
+			 * pending. */
+			b->children |= sig == SIGCHLD;
+			if (!kernels && !drop)
 				signals_received(b, sig, info[i].ssi_code, (pid_t)info[i].ssi_pid, info[i].ssi_uid,
 						 (int64_t)info[i].ssi_ptr);
 		}
 		if ((size_t)n < sizeof(info))
 			break;
 	}
+}
+
+void loop_take_signals(struct box *b)
+{
+	take_signals(b, false);
+}
+
+void loop_drop_signals(struct box *b)
+{
+	take_signals(b, true);
 }
 
 static void take_message(struct box *b, const struct wire_msg *msg)
@@ -136,10 +148,18 @@ void loop_run(struct box *b)
 	for (;;) {
 		struct pollfd fds[] = {
 			{ .fd = b->signals, .events = POLLIN },
-			{ .fd = b->front_gone ? -1 : b->socket, .events = POLLIN },
-			{ .fd = b->front_gone ? -1 : b->plan->front_pidfd, .events = POLLIN },
+			{ .events = POLLIN },
+			{ .events = POLLIN },
 		};
 
+		if (b->children) {
+			b->children = false;
+			if (!loop_reap(b))
+				end_now(b);
+		}
+		end_check_deadlines(b);
+		fds[1].fd = b->front_gone ? -1 : b->socket;
+		fds[2].fd = b->front_gone ? -1 : b->plan->front_pidfd;
 		if (poll(fds, ARRAY_LEN(fds), poll_timeout(b)) < 0)
 			continue; /* ENOMEM at worst; every signal is blocked */
 		if (fds[0].revents != 0)
@@ -148,11 +168,5 @@ void loop_run(struct box *b)
 			take_messages(b);
 		if (fds[2].revents != 0 && !b->front_gone)
 			front_is_gone(b);
-		if (b->children) {
-			b->children = false;
-			if (!loop_reap(b))
-				end_nothing_left(b);
-		}
-		end_check_deadlines(b);
 	}
 }

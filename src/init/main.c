@@ -107,7 +107,6 @@ static void become_command(struct box *b) __attribute__((noreturn));
 static void become_command(struct box *b)
 {
 	struct wire_msg msg = { .type = MSG_EXEC };
-	struct command_failure failure = { 0 };
 
 	/* Only the parent-death signal is left to follow the front, so it must be in time (prctl(2)). */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || inside_wait_for(b, 0) < 0)
@@ -115,8 +114,8 @@ static void become_command(struct box *b)
 	if (b->plan->flags & WIRE_TIMING)
 		box_send_times(b);
 	box_send(b, &msg, WIRE_HEAD, getpid());
-	command_run(b, &failure);
-	box_fail(b, failure.step, failure.errnum, failure.aux);
+	command_run(b);
+	box_fail(b, b->start->step, b->start->errnum, b->start->aux);
 }
 
 /* Signal dispositions are the caller's still: ignored ones stay so for the command (signal(7)). Only SIGCHLD has to
@@ -151,8 +150,8 @@ static int descriptor(const char *arg)
 
 int main(int argc, char **argv)
 {
-	static struct command_failure failure;
-	static struct box box = { .socket = -1, .signals = -1, .proc = -1, .failure = &failure };
+	static struct start start;
+	static struct box box = { .socket = -1, .signals = -1, .proc = -1, .start = &start };
 	struct box *b = &box;
 	sigbits old;
 

@@ -16,13 +16,15 @@
  *   - The init got one that the front does not ask about: it says so (MSG_ECHO). The front claims what it has pending
  * and then answers; when the init's one is still unclaimed then, it was for the init alone, and goes to the command.
  *
- * In a group of its own (-t, the library) the init simply passes on what it gets.
+ * With a terminal of its own the box is in a session of its own, and without a front that forwards (the library) the
+ * init leaves the group: there it simply passes on what it gets.
  */
 #include "init/init.h"
 
 #include "kern/sig.h"
 
-#include <sys/signalfd.h>
+#include <string.h>
+#include <ucontext.h>
 
 enum { SIG_RTMIN_KERNEL = 32 }; /* the first that is queued, whatever the C library keeps for itself */
 
@@ -98,18 +100,88 @@ void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t u
 	box_send(b, &msg, WIRE_HEAD, 0);
 }
 
-/*
- * What the group got until now, the command, which is not there yet, has not got: it is no witness of anything. The
- * front finds it unclaimed and passes it on. Called right before the vfork; from there on the kernel gives the new
- * process what its group gets (copy_process, "multiprocess" signals).
- */
-void signals_before_start(struct box *b)
-{
-	struct signalfd_siginfo info[16];
+/* ------------------------------------------------------------ the start */
 
-	while (read(b->signals, info, sizeof(info)) == (ssize_t)sizeof(info))
-		continue;
+static struct box *starting;
+
+/* What comes at the start: see signals_open_window. */
+static void at_the_start(int sig, siginfo_t *info, void *context)
+{
+	const sigbits all = SIGBITS_ALL;
+	ucontext_t *at = context;
+	bool inside_init = getpid() == 1;
+
+	if (inside_init && !starting->start->forked)
+		return;
+	if (!inside_init && starting->start->mask_is_set) {
+		/* The mask is the command's already, and an exec would put the default back, too. */
+		(void)signal(sig, SIG_DFL);
+		(void)kill(getpid(), sig);
+		return;
+	}
+	(void)sys_rt_sigqueueinfo(getpid(), sig, info);
+	memcpy(&at->uc_sigmask, &all, sizeof(all));
 }
+
+/*
+ * A signal to the group that comes while the command is started must have reached both the command and us, its
+ * witness, or neither: then the front finds it unclaimed, and passes it on. While all signals are blocked nobody can
+ * tell what came just before the fork from what came just after it. So they are let in for the fork. The kernel
+ * delivers to a process before it forks what has come until then, and gives to the child what comes meanwhile
+ * (copy_process in kernel/fork.c, "multiprocess" signals):
+ *
+ *   in the init before the fork    dropped
+ *   in the init after it           put back, for the signalfd
+ *   in the child                   put back; it gets it as a signal of the command's when its mask is set
+ *
+ * What the caller ignores or blocks stays so. Signals of our own faults cannot be let in: they would come again and
+ * again. The handler is left in place: from here on the init blocks everything for ever.
+ */
+void signals_open_window(struct box *b)
+{
+	const sigbits never = SIGBIT(SIGKILL) | SIGBIT(SIGSTOP) | SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) |
+			      SIGBIT(SIGFPE) | SIGBIT(SIGTRAP) | SIGBIT(SIGSYS);
+	struct sigaction act = { .sa_sigaction = at_the_start, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction old = { .sa_handler = SIG_DFL };
+	sigbits blocked = never | b->plan->signal_mask;
+
+	if (!(b->plan->flags & WIRE_SHARED_GROUP))
+		return;
+	starting = b;
+	(void)sigfillset(&act.sa_mask);
+	for (int sig = 1; sig <= SIG_MAX; sig++) {
+		if (blocked & SIGBIT(sig))
+			continue;
+		if (sigaction(sig, &act, &old) == 0 && old.sa_handler != SIG_IGN)
+			continue;
+		/* Ignored, or one that the C library keeps for itself. */
+		(void)sigaction(sig, &old, NULL);
+		blocked |= SIGBIT(sig);
+	}
+	(void)sig_set_mask(blocked);
+}
+
+/* In the child. */
+void signals_started(struct box *b)
+{
+	b->start->forked = true;
+	(void)sig_block_all(NULL);
+}
+
+/*
+ * The command has been started. Without a front that forwards nobody witnesses anything: what a group gets, the
+ * command gets by itself, and the init leaves that group so as to pass on what is for the init alone.
+ */
+void signals_close_window(struct box *b)
+{
+	(void)sig_block_all(NULL);
+	if (b->plan->flags & WIRE_SHARED_GROUP)
+		return;
+	(void)setpgid(0, 0);
+	loop_drop_signals(b);
+}
+
+/* ------------------------------------------------------------ the witness */
 
 /* The front got this signal. Did we? Then it was for the group. */
 void signals_claimed(struct box *b, const struct wire_msg *ask)

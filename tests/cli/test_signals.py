@@ -190,3 +190,11 @@ def stop_of_the_whole_group(t):
         t.ok(until(lambda: proc_table().get(p.pid, (0, '?'))[1] != 'T'), f'{s.name}: goes on')
     p.stdin.close()
     t.eq(t.finish(p), 4, 'status')
+
+
+@test
+def a_sigchld_of_somebody_hides_no_end(t):
+    """Standard signals merge: the kernel's SIGCHLD is dropped while somebody's is pending."""
+    for i in range(100):
+        if not t.eq(t.box('--', 'die', 'sigchld', timeout=20).code, 0, f'round {i}'):
+            break

@@ -9,7 +9,7 @@ PR_SET_CHILD_SUBREAPER, CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_SHARED = 36, 0x20000
 
 class Config:
     """Paths of the programs, filled by the runner."""
-    pidbox = inject = filter = base = marker = ''
+    pidbox = inject = filter = counter = base = marker = ''
 
 
 cfg = Config()
@@ -45,7 +45,7 @@ class Outcome:
     def __init__(self):
         self.status = self.signal = None
         self.out = self.err = self.report = ''
-        self.hit = False
+        self.hit = self.late = False
         self.left, self.calls = [], {}
         self.took = 0.0
 
@@ -62,8 +62,8 @@ class Outcome:
             word, *rest = line.split()
             if word == 'call':
                 self.calls.setdefault(rest[0], []).append(int(rest[2]))
-            elif word == 'hit':
-                self.hit = True
+            elif word in ('hit', 'late'):
+                self.hit, self.late = True, word == 'late'
             elif word == 'left':
                 self.left.append(' '.join(rest))
             elif word == 'front':

@@ -8,13 +8,15 @@
  *   --fail ROLE,K,ERRNO,NR                  the K-th call of ROLE fails, when it is NR
  *   --fail-call ROLE,NR,N,ERRNO[,ARG,VALUE] the N-th call NR of ROLE (whose argument ARG is VALUE) fails; N 0: all
  *   --fail-call ROLE,NR,N,ERRNO,pathARG,END the N-th whose argument ARG is a text that ends with END
- *   --kill ROLE,K,TARGET[,MS]               ROLE stands before its K-th call (0: after its exec), MS go by: SIGKILL
+ *   --kill ROLE,K,TARGET[,MS[,SIG]]         ROLE stands before its K-th call (0: after its exec), MS go by: SIGKILL, or
+ *                                           SIG; TARGET may be "group", the front's process group
  *
  * Roles: front; child: what the front cloned with CLONE_NEWPID, init: the same after its exec; command: what the init
  * started, run: the same after its exec; helper: other children of the front; other. K, N and NR are decimal.
  *
- * The log has lines "call ROLE K NR", "hit ROLE K NR", "left ROLE PID" for what was there SECONDS after the front's end
- * (it is killed then), and "front STATUS" as waitpid(2) gave it. Exit status: 0 once the front has run.
+ * The log has lines "call ROLE K NR", "hit ROLE K NR" ("late" when it was after the command's end), "left ROLE PID" for
+ * what was there SECONDS after the front's end (it is killed then), and "front STATUS" as waitpid(2) gave it. Exit
+ * status: 0 once the front has run.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -38,8 +40,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum role { FRONT, CHILD, INIT, COMMAND, RUN, HELPER, OTHER, N_ROLES };
-static const char *const role_names[N_ROLES] = { "front", "child", "init", "command", "run", "helper", "other" };
+enum role { FRONT, CHILD, INIT, COMMAND, RUN, HELPER, OTHER, GROUP, N_ROLES };
+static const char *const role_names[N_ROLES] = {
+	"front", "child", "init", "command", "run", "helper", "other", "group"
+};
 
 struct task {
 	pid_t pid;
@@ -58,17 +62,17 @@ static long counts[N_ROLES];
 static int log_fd = 2;
 static pid_t front;
 static int front_status;
-static bool front_ended;
+static bool front_ended, run_ended;
 
 static struct {
 	bool list, fail, fail_call, every, kill, done;
 	enum role role, target;
 	long k, nr, settle_ms;
-	int err, arg;
+	int err, arg, sig;
 	uint64_t value;
 	const char *end;
 	int64_t kill_at_ms;
-} act = { .arg = -1 };
+} act = { .arg = -1, .sig = SIGKILL };
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)
@@ -198,9 +202,11 @@ static bool text_ends(pid_t pid, uint64_t address, const char *end)
 static void kill_target(void)
 {
 	act.done = true;
+	if (act.target == GROUP)
+		(void)kill(-front, act.sig);
 	for (size_t i = 0; i < n_tasks; i++)
 		if (tasks[i].role == act.target || (act.target == INIT && tasks[i].role == CHILD))
-			(void)kill(tasks[i].pid, SIGKILL);
+			(void)kill(tasks[i].pid, act.sig);
 	for (size_t i = 0; i < n_tasks; i++) {
 		if (tasks[i].waits) {
 			tasks[i].waits = false;
@@ -214,7 +220,7 @@ static bool maybe_kill(struct task *t, long k)
 {
 	if (!act.kill || act.done || act.kill_at_ms != 0 || t->role != act.role || k != act.k)
 		return false;
-	say("hit %s %ld -1\n", role_names[t->role], k);
+	say("%s %s %ld -1\n", run_ended ? "late" : "hit", role_names[t->role], k);
 	t->waits = true;
 	act.kill_at_ms = now_ms() + act.settle_ms;
 	if (act.settle_ms == 0)
@@ -359,6 +365,7 @@ static void take(pid_t pid, int status)
 		front_ended = true;
 		front_status = status;
 	}
+	run_ended |= t->role == RUN;
 	forget(t);
 }
 
@@ -418,6 +425,7 @@ static pid_t start(char **argv, long uid)
 			_exit(98);
 		(void)sigemptyset(&none);
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		(void)setpgid(0, 0);
 		if (uid >= 0) {
 			gid_t gid = (gid_t)uid;
 
@@ -475,6 +483,7 @@ static void take_action(const char *name, char *value)
 		act.k = atol(w[1]);
 		act.target = role_of(w[2]);
 		act.settle_ms = n > 3 ? atol(w[3]) : 0;
+		act.sig = n > 4 ? atoi(w[4]) : SIGKILL;
 	} else if (strcmp(name, "--fail") == 0 && n > 3) {
 		act.fail = true;
 		act.k = atol(w[1]);

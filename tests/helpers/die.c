@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* die N: dies of signal N, whatever was inherited; "die later" of the first signal that it gets, "die handled" exits 7
- * at the first signal; "die abort" calls abort(), "die fault" touches address 0. */
+ * at the first signal; "die abort" calls abort(), "die fault" touches address 0, "die sigchld" sends PID 1 a SIGCHLD
+ * and exits with 0. */
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -35,6 +36,10 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "abort"))
 		abort();
+	if (!strcmp(argv[1], "sigchld")) {
+		kill(1, SIGCHLD);
+		_exit(0);
+	}
 	if (!strcmp(argv[1], "fault"))
 		*(volatile int *)8 = 1;
 	sig = atoi(argv[1]);

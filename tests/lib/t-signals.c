@@ -119,6 +119,51 @@ static void from_a_thread(void)
 	ok(same, "spawned by a thread that blocks everything: the command has that thread's mask");
 }
 
+/* ------------------------------------------------------------ a signal to the host's process group */
+
+/* Waits for SIGUSR1, asks PID 1 for SIGUSR2, which comes back as the last one, and exits with the number of SIGUSR1. */
+static int role_count(int argc, char **argv)
+{
+	int count = 0, sig = 0;
+	sigset_t both;
+
+	(void)argc, (void)argv;
+	sigemptyset(&both);
+	sigaddset(&both, SIGUSR1);
+	sigaddset(&both, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &both, NULL);
+	puts("ready");
+	fflush(stdout);
+	while (sig != SIGUSR2 && sigwait(&both, &sig) == 0)
+		if (sig == SIGUSR1 && count++ == 0)
+			kill(1, SIGUSR2);
+	return count;
+}
+
+static void group(void)
+{
+	const char *argv[] = { self_path(), "count", NULL };
+	int out[2], stdio[3] = { 0, -1, 2 };
+	struct pidbox_spec spec = SPEC(.argv = argv, .stdio = stdio);
+	struct pidbox_result res;
+	struct pidbox *box;
+	char text[16];
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return;
+	stdio[1] = out[1];
+	box = start(&spec);
+	set(SIGUSR1, SIG_IGN);
+	close(out[1]);
+	ok(box != NULL && read(out[0], text, sizeof(text)) > 0, "the command is there");
+	kill(0, SIGUSR1);
+	ok(pidbox_wait(box, PIDBOX_DEFAULT, &res) == 0 && res.exit_code == 1,
+	   "a signal to the host's group reaches the command once: %d", res.exit_code);
+	pidbox_free(box);
+	close(out[0]);
+	set(SIGUSR1, SIG_DFL);
+}
+
 /* ------------------------------------------------------------ handlers */
 
 static atomic_bool stop;
@@ -243,7 +288,7 @@ static void sigchld(void)
 
 int main(int argc, char **argv)
 {
-	static const struct role roles[] = { { "signals", role_signals } };
+	static const struct role roles[] = { { "signals", role_signals }, { "count", role_count } };
 	int r = play_role(roles, LEN(roles), argc, argv), fds;
 
 	if (r >= 0)
@@ -253,6 +298,7 @@ int main(int argc, char **argv)
 	become_subreaper();
 	fds = count_fds();
 	dispositions();
+	group();
 	from_a_thread();
 	handlers();
 	sigchld();
