@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Five macros and two clocks; nothing else belongs here. */
+/* A few macros, the clocks and their sums; nothing else belongs here. */
 #ifndef BASE_UTIL_H
 #define BASE_UTIL_H
 
@@ -43,6 +43,14 @@ static inline int64_t clock_us(clockid_t clock)
 static inline int64_t now_us(void)
 {
 	return clock_us(CLOCK_MONOTONIC);
+}
+
+/* A time and a duration: what is beyond all times, which no clock reaches, is the last one. */
+static inline int64_t later(int64_t t, int64_t us)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(t, us, &sum) ? INT64_MAX : sum;
 }
 
 #endif
