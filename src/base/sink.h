@@ -6,12 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { SINK_PATIENCE_MS = 2000 };
+
 struct sink {
 	char *buf;
 	size_t size; /* of buf */
 	size_t len;  /* bytes put; without a descriptor it may pass size: then the text was cut */
-	int fd;      /* >= 0: buf is flushed there when full; len counts what is in buf */
-	int error;   /* first -errno of a flush */
+	int fd;      /* >= 0: buf, of at most PIPE_BUF bytes, is flushed there when full; len counts what is in buf */
+	int error;   /* first -errno of a flush; -EAGAIN: there was no room for SINK_PATIENCE_MS */
 };
 
 #define SINK_BUF(b, s)   ((struct sink){ .buf = (b), .size = (s), .fd = -1 })

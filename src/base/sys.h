@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,6 +86,14 @@ static inline int sys_memfd_create(const char *name, unsigned flags)
 static inline int sys_signalfd(const uint64_t *mask, int flags)
 {
 	return sys_ret(syscall(SYS_signalfd4, -1, mask, 8, flags));
+}
+
+/* Take one pending signal of the set, without waiting. @return its number, -EAGAIN */
+static inline int sys_take_pending(uint64_t set, siginfo_t *info)
+{
+	const struct timespec now = { 0, 0 };
+
+	return sys_ret(syscall(SYS_rt_sigtimedwait, &set, info, &now, sizeof(set)));
 }
 
 static inline int sys_rt_sigqueueinfo(pid_t pid, int sig, siginfo_t *info)

@@ -346,7 +346,7 @@ static void fill_wire(struct maker *m, struct wire_plan *w)
 	w->flags = (s->as_pid1 ? WIRE_AS_PID1 : 0u) | (s->hold ? WIRE_HOLD : 0u) | (s->account ? WIRE_ACCOUNT : 0u) |
 		   (s->timing ? WIRE_TIMING : 0u) | (s->inherit_fds ? 0u : WIRE_CLOSE_FDS) |
 		   (s->front_forwards && !s->tty ? WIRE_SHARED_GROUP : 0u) | (s->has_grace ? WIRE_HAS_GRACE : 0u) |
-		   (m->plan->kinds & PIDBOX_NS_TIME ? WIRE_FORK : 0u) |
+		   (m->plan->kinds & PIDBOX_NS_TIME ? WIRE_FORK : 0u) | (s->front_forwards ? WIRE_ONE_THREAD : 0u) |
 		   (s->sigchld_ignored ? WIRE_SIGCHLD_IGNORED : 0u);
 	w->front_pidfd = w->tty_fd = -1;
 	w->report_fd = s->report_fd > 0 ? s->report_fd : -1;

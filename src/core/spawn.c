@@ -87,12 +87,19 @@ static ssize_t send_plan(const struct pidbox *box, size_t from)
 {
 	const struct wire_plan *wire = box->plan->wire;
 
+	size_t most = WIRE_PACKET;
+
 	while (from < wire->size) {
-		size_t size = wire->size - from < WIRE_PACKET ? wire->size - from : WIRE_PACKET;
+		size_t size = wire->size - from < most ? wire->size - from : most;
 		ssize_t n = send(box->socket, (const char *)wire + from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
+		/* More than a socket holds here (net.core.wmem_default); the plan's head must be in the first. */
+		if (n < 0 && errno == EMSGSIZE && most / 2 >= sizeof(*wire)) {
+			most /= 2;
+			continue;
+		}
 		if (n < 0)
 			return -errno;
 		from += (size_t)n;
@@ -168,7 +175,8 @@ static int collect_fds(struct start *s)
 	fds[n++] = w->report_fd;
 	fds[n++] = w->tty_fd;
 	for (int i = 0; i < 3 && w->stdio_given; i++)
-		fds[n++] = w->stdio[i];
+		if (w->stdio[i] != i || fcntl(i, F_GETFD) >= 0) /* i: as it is, maybe closed */
+			fds[n++] = w->stdio[i];
 	for (uint32_t i = 0; i < w->n_keep; i++)
 		fds[n++] = w->keep[i];
 	s->open_fds = fds;

@@ -34,6 +34,7 @@ enum wire_flag {
 	WIRE_FORK = 1 << 6,            /* the command is started without sharing memory (time namespaces) */
 	WIRE_HAS_GRACE = 1 << 7,       /* the grace was given: it holds even when the front is gone */
 	WIRE_SIGCHLD_IGNORED = 1 << 8, /* the command starts with SIGCHLD ignored, whatever the front did to it */
+	WIRE_ONE_THREAD = 1 << 9,      /* the front is a program of one thread: parent-death signals follow it */
 };
 
 /* One step of the inside (child, init or command), as numbers. Texts are offsets into the plan, 0: none. */
@@ -121,7 +122,7 @@ struct wire_msg {
 		struct pidbox_result result;
 		struct wire_ident ident;
 		struct wire_leak leak;
-		int32_t times[WIRE_MAX_STEPS]; /* -1: not done */
+		int64_t times[WIRE_MAX_STEPS]; /* -1: not done */
 	};
 };
 

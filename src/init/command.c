@@ -63,7 +63,12 @@ static int step_user(struct box *b, const struct wire_step *step, int32_t *ret_a
 	if (syscall(SYS_setresgid, p->gid, p->gid, p->gid) < 0)
 		return -errno;
 	*ret_aux = 3;
-	return sys_ret(syscall(SYS_setresuid, p->uid, p->uid, p->uid));
+	if (syscall(SYS_setresuid, p->uid, p->uid, p->uid) < 0)
+		return -errno;
+	/* A change of ids has cleared it (prctl(2)), and without an init nothing else follows the front. */
+	if ((p->flags & WIRE_AS_PID1) && inside_follow_front(b, SIGKILL) < 0)
+		_exit(PIDBOX_EXIT_FAILED);
+	return 0;
 }
 
 static int step_chdir(struct box *b, const struct wire_step *step, int32_t *ret_aux)

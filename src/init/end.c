@@ -55,7 +55,7 @@ static void reap_everything(struct box *b)
 			return;
 		if (left <= 0 || poll(&fd, 1, (int)(left / 1000 + 1)) == 0)
 			return;
-		loop_take_signals(b);
+		loop_drop_signals(b);
 	}
 }
 
@@ -73,8 +73,6 @@ static void count_usage(struct box *b)
 
 void end_now(struct box *b)
 {
-	struct wire_msg msg = { .type = MSG_RESULT };
-
 	b->ended = true;
 	if (b->plan->flags & WIRE_ACCOUNT)
 		reap_everything(b);
@@ -83,15 +81,13 @@ void end_now(struct box *b)
 		b->result.exit_code = -1;
 	}
 	count_usage(b);
-	if (b->front_gone) {
-		report_write(b);
-	} else {
-		msg.result = b->result;
-		box_send(b, &msg, sizeof(msg), 0);
-	}
-	/* The front stopped with the command, in our group: it has the end to tell now. */
-	if (b->stopped && (b->plan->flags & WIRE_SHARED_GROUP))
+	/* The front has stopped with the command, in our group: it has the end to tell now. */
+	if ((b->stopped || b->front_told) && (b->plan->flags & WIRE_SHARED_GROUP))
 		(void)kill(0, SIGCONT);
+	if (b->front_gone)
+		report_write(b);
+	else
+		box_send_result(b);
 	_exit(0); /* and the kernel kills and reaps whatever is left (R8) */
 }
 
@@ -103,7 +99,6 @@ static void decide_for_the_rest(struct box *b)
 	b->deadline[DEADLINE_LEAK_GRACE] = 0;
 	if (b->plan->flags & WIRE_ACCOUNT)
 		survey_leaks(b);
-	b->phase = PHASE_REST;
 	switch ((enum pidbox_on_exit)b->plan->on_exit) {
 	case PIDBOX_ON_EXIT_KILL:
 		end_now(b);
@@ -111,7 +106,7 @@ static void decide_for_the_rest(struct box *b)
 		(void)kill(-1, SIGTERM);
 		(void)kill(-1, SIGCONT);
 		if (b->deadline[DEADLINE_GRACE] == 0)
-			b->deadline[DEADLINE_GRACE] = now_us() + b->plan->grace_us;
+			b->deadline[DEADLINE_GRACE] = later(now_us(), b->plan->grace_us);
 		break;
 	case PIDBOX_ON_EXIT_WAIT:
 		break;
@@ -145,15 +140,14 @@ void end_command_ended(struct box *b, int status)
 		decide_for_the_rest(b);
 		return;
 	}
-	b->phase = PHASE_LEAK_GRACE;
-	b->deadline[DEADLINE_LEAK_GRACE] = now_us() + b->plan->leak_grace_us;
+	b->deadline[DEADLINE_LEAK_GRACE] = later(now_us(), b->plan->leak_grace_us);
 }
 
 /* ------------------------------------------------------------ somebody wants it to end */
 
 void end_begin(struct box *b, enum pidbox_reason why, int64_t grace_us)
 {
-	int64_t at = now_us() + grace_us;
+	int64_t at = later(now_us(), grace_us);
 	bool again = b->ending;
 
 	if (!again) {

@@ -8,36 +8,73 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Neither a front that does not read nor want of memory may keep the box from ending: a message waits so long for room,
- * then it is lost. */
-enum { SEND_WAIT_MS = 2000, MEMORY_LOOK_MS = 5 };
+/*
+ * A front that does not read, being stopped, must not stop the clock, nor must want of memory. What is told on the way
+ * waits for room no longer than INIT_PATIENCE_US, all of it together, and then is lost.
+ */
+enum { MEMORY_LOOK_MS = 5 };
 
-static int send_or_wait(struct box *b, const struct msghdr *head)
+/* Wait until something may be sent again. @return false when the time is over or the front is gone */
+static bool wait_for_room(struct box *b, bool memory, int64_t until)
 {
 	struct pollfd fds[] = {
-		{ .fd = b->socket },
+		/* Nothing tells when there is memory again: look from time to time. */
+		{ .fd = b->socket, .events = memory ? 0 : POLLOUT },
 		{ .fd = b->plan != NULL ? b->plan->front_pidfd : -1, .events = POLLIN },
 	};
-	int64_t until = 0;
+	int64_t left = until - now_us();
+	int ms = memory ? MEMORY_LOOK_MS : left > INT32_MAX * INT64_C(1000) ? INT32_MAX : (int)(left / 1000 + 1);
 
+	if (left <= 0)
+		return false;
+	/* A limit of descriptors that was lowered from inside makes poll fail (prlimit(2)): then by looking. */
+	if (poll(fds, ARRAY_LEN(fds), ms) < 0)
+		(void)usleep(MEMORY_LOOK_MS * 1000);
+	return fds[1].revents == 0;
+}
+
+static int send_until(struct box *b, const struct msghdr *head, int64_t until)
+{
 	while (sendmsg(b->socket, head, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
 		int err = errno;
 		bool memory = err == ENOMEM || err == ENOBUFS;
-		int64_t now = now_us();
 
 		if (err != EAGAIN && !memory)
 			return -err;
-		if (until == 0)
-			until = now + SEND_WAIT_MS * 1000;
-		if (now >= until)
+		if (!wait_for_room(b, memory, until))
 			return -EAGAIN;
-		/* Nothing tells when there is memory again: look from time to time. */
-		fds[0].events = memory ? 0 : POLLOUT;
-		(void)poll(fds, ARRAY_LEN(fds), memory ? MEMORY_LOOK_MS : (int)((until - now) / 1000 + 1));
-		if (fds[1].revents != 0)
-			return -EPIPE;
 	}
 	return 0;
+}
+
+/* All waiting for a front that does not read is taken from one account. */
+static int send_or_wait(struct box *b, const struct msghdr *head)
+{
+	int64_t before = now_us(), took;
+	int r = send_until(b, head, before + b->patience_us);
+
+	took = now_us() - before;
+	b->patience_us -= took < b->patience_us ? took : b->patience_us;
+	return r;
+}
+
+bool box_try_send(struct box *b, const struct wire_msg *msg)
+{
+	return b->front_gone || send(b->socket, msg, WIRE_HEAD, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS);
+}
+
+/* The last word. There is all the time for it, since nothing lives inside any more; it ends with the front. */
+void box_send_result(struct box *b)
+{
+	struct wire_msg msg = { .type = MSG_RESULT, .result = b->result };
+	struct iovec iov = { &msg, sizeof(msg) };
+	struct msghdr head = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (send_until(b, &head, 0) == -EAGAIN) {
+		(void)kill(-1, SIGKILL);
+		(void)send_until(b, &head, INT64_MAX);
+	}
 }
 
 /*

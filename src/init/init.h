@@ -28,18 +28,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { INIT_PATIENCE_US = 2000000 };
+
 enum deadline {
 	DEADLINE_TIMEOUT,    /* --timeout */
 	DEADLINE_CPU,        /* next look at the CPU time */
 	DEADLINE_GRACE,      /* after the stop signal: SIGKILL */
 	DEADLINE_LEAK_GRACE, /* what is left by now is a leak */
 	DEADLINE_MAX_
-};
-
-enum phase {
-	PHASE_COMMAND,    /* the command runs */
-	PHASE_LEAK_GRACE, /* it has ended, what is left may still end by itself */
-	PHASE_REST,       /* --on-exit term or wait: the rest runs on */
 };
 
 /* What the process that becomes the command tells the init, and the signal handler of both. */
@@ -53,22 +49,26 @@ struct start {
 /* What the init itself got of one signal, in the order of coming; see signals.c. */
 struct echo {
 	int32_t got, claimed; /* numbers of the next one to come, and of the next one that nobody has accounted for */
+	bool asked;           /* the front has been asked, and has not answered */
+	bool kernel;          /* the last one came from the kernel */
 };
 
 struct box {
 	struct wire_plan *plan;
 	int socket;      /* to the front */
 	int signals;     /* signalfd of everything */
-	int proc;        /* root of a procfs that shows the box; -1: not opened yet, -2: there is none */
+	int events;      /* epoll of the signals, the socket and the front's end */
+	int proc;        /* root of a procfs that shows the box; -1: nobody asks, or there is none */
 	bool proc_outer; /* that procfs is the caller's: PIDs in it are outer ones */
 	bool front_gone;
+	int64_t patience_us; /* how long in all we still wait for a front that does not read */
 
 	bool chld_ignored; /* SIGCHLD was ignored by the caller: put back for the command */
 
-	volatile struct start *start; /* where both see it */
-	pid_t command;                /* inside PID; 0 once it has been reaped */
-	bool stopped;                 /* the command is, and so, for a shell to see it, is the front */
-	enum phase phase;
+	volatile struct start *start;    /* where both see it */
+	pid_t command;                   /* inside PID; 0 once it has been reaped */
+	bool stopped;                    /* the command is, and so is to be, for a shell to see it, the front */
+	bool front_told;                 /* ... and has been told, and may be stopped still */
 	int64_t deadline[DEADLINE_MAX_]; /* CLOCK_MONOTONIC us; 0: none */
 	struct echo echo[65];
 	bool children; /* SIGCHLD came: there is something to reap */
@@ -80,7 +80,7 @@ struct box {
 	int forwarded;            /* last signal that was passed on, after --signal-map */
 	int64_t started_us, exec_us;
 	struct pidbox_result result;
-	int32_t times[WIRE_MAX_STEPS];
+	int64_t times[WIRE_MAX_STEPS];
 };
 
 /* main.c */
@@ -90,23 +90,27 @@ char *box_text(struct box *b, uint32_t offset);
 void box_fail(struct box *b, uint32_t step, int errnum, int aux) __attribute__((noreturn));
 void box_warn(struct box *b, uint32_t step, int errnum);
 void box_send(struct box *b, const struct wire_msg *msg, size_t size, pid_t about);
+bool box_try_send(struct box *b, const struct wire_msg *msg); /* @return false when there is no room now */
+void box_send_result(struct box *b);
 void box_send_times(struct box *b);
 
 /* inside.c: each returns 0 or -errno */
 int inside_step(struct box *b, uint32_t index);
 int inside_wait_for(struct box *b, uint32_t type);
+int inside_follow_front(struct box *b, int sig);
 
 /* command.c: only async-signal-safe calls; with CLONE_VM the memory is the init's */
 void command_run(struct box *b); /* returns only on failure, which is in b->start */
 
 /* loop.c */
+int loop_prepare(struct box *b); /* before the start. @return 0 or -errno */
 void loop_run(struct box *b) __attribute__((noreturn));
-void loop_take_signals(struct box *b);
 void loop_drop_signals(struct box *b); /* but for SIGCHLD */
 bool loop_reap(struct box *b);         /* @return false when nothing is left */
 
 /* signals.c */
 void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value);
+void signals_take_one(struct box *b, int sig);
 void signals_open_window(struct box *b);
 void signals_started(struct box *b);
 void signals_close_window(struct box *b);
@@ -123,6 +127,7 @@ int64_t end_next_deadline(const struct box *b);
 void end_now(struct box *b) __attribute__((noreturn));
 
 /* survey.c */
+void survey_prepare(struct box *b);
 int64_t survey_cpu_us(struct box *b);
 void survey_leaks(struct box *b);
 

@@ -15,7 +15,8 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
-/* Wait for a message of this type; 0: only look whether the front still lives. @return 0, -EPIPE when it does not */
+/* Wait for a message of this type; 0: only look whether the front still lives. @return 0, -EPIPE when it does not,
+ * -ETIMEDOUT when the box's time limit is over */
 int inside_wait_for(struct box *b, uint32_t type)
 {
 	struct pollfd fds[] = {
@@ -25,7 +26,16 @@ int inside_wait_for(struct box *b, uint32_t type)
 	struct wire_msg msg;
 
 	for (;;) {
-		if (poll(fds, ARRAY_LEN(fds), type != 0 ? -1 : 0) < 0 && errno != EINTR)
+		int ms = type == 0 ? 0 : -1;
+
+		if (type != 0 && b->plan->timeout_us > 0) {
+			int64_t left = later(b->started_us, b->plan->timeout_us) - now_us();
+
+			if (left <= 0)
+				return -ETIMEDOUT;
+			ms = left < INT32_MAX * INT64_C(1000) ? (int)(left / 1000 + 1) : INT32_MAX;
+		}
+		if (poll(fds, ARRAY_LEN(fds), ms) < 0 && errno != EINTR)
 			return -errno;
 		if (fds[1].revents != 0)
 			return -EPIPE;
@@ -40,6 +50,13 @@ int inside_wait_for(struct box *b, uint32_t type)
 		if (msg.type == MSG_IDENT)
 			b->ident = msg.ident;
 	}
+}
+
+/* Have a signal when the front ends. It must be in time: who is gone already sends none (prctl(2)). @return 0, -EPIPE
+ */
+int inside_follow_front(struct box *b, int sig)
+{
+	return prctl(PR_SET_PDEATHSIG, sig) < 0 ? -errno : inside_wait_for(b, 0);
 }
 
 static int step_checkpoint(struct box *b, const struct wire_step *step, uint32_t index)
@@ -100,9 +117,9 @@ static int step_mount_proc(struct box *b, const struct wire_step *step, uint32_t
 
 static int step_hide_proc(struct box *b, const struct wire_step *step, uint32_t index)
 {
-	(void)b;
 	(void)step;
 	(void)index;
+	survey_prepare(b);
 	return sys_ret(
 		mount("tmpfs", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=555,nr_inodes=1"));
 }
@@ -129,6 +146,16 @@ static int step_first_pid(struct box *b, const struct wire_step *step, uint32_t 
 	return write_number("/proc/sys/kernel/ns_last_pid", step->a);
 }
 
+static int enter_time_ns(void)
+{
+	int fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : sys_ret(setns(fd, CLONE_NEWTIME));
+
+	if (fd >= 0)
+		(void)close(fd);
+	return r;
+}
+
 /* The init stays outside of the new time namespace; what it forks is inside. */
 static int step_time_ns(struct box *b, const struct wire_step *step, uint32_t index)
 {
@@ -141,18 +168,26 @@ static int step_time_ns(struct box *b, const struct wire_step *step, uint32_t in
 		return -errno;
 	if (r == 0 && offsets[0] != '\0')
 		r = io_write_file(AT_FDCWD, "/proc/self/timens_offsets", offsets, strlen(offsets));
-	return r;
+	/* Without an init there is no child to be inside; an exec changes over by itself only on newer kernels. */
+	return r == 0 && (b->plan->flags & WIRE_AS_PID1) ? enter_time_ns() : r;
 }
 
 static int step_hold(struct box *b, const struct wire_step *step, uint32_t index)
 {
 	struct wire_msg msg = { .type = MSG_READY };
+	int r;
 
 	(void)step;
 	(void)index;
 	memcpy(msg.times, b->times, sizeof(b->times));
 	box_send(b, &msg, sizeof(msg), 0);
-	if (inside_wait_for(b, MSG_RUN) < 0)
+	r = inside_wait_for(b, MSG_RUN);
+	if (r == -ETIMEDOUT) {
+		b->result.reason = PIDBOX_REASON_TIMEOUT;
+		b->result.wall_us = now_us() - b->started_us;
+		box_send_result(b);
+	}
+	if (r < 0)
 		_exit(PIDBOX_EXIT_FAILED);
 	return 0;
 }
@@ -169,8 +204,15 @@ static void close_between(unsigned from, unsigned to)
  */
 static void keep_own_fds(struct box *b)
 {
-	unsigned keep[] = { (unsigned)b->signals, (unsigned)b->socket, (unsigned)b->plan->front_pidfd,
-			    (unsigned)b->plan->report_fd };
+	unsigned keep[] = {
+		(unsigned)b->signals,
+		(unsigned)b->events,
+		(unsigned)b->socket,
+		(unsigned)b->plan->front_pidfd,
+		(unsigned)b->plan->report_fd,
+		(unsigned)b->plan->tty_fd, /* so that its master does not see an end while the command lives */
+		(unsigned)b->proc,
+	};
 	unsigned next = 0;
 
 	for (size_t done = 0; done < ARRAY_LEN(keep); done++) {
@@ -199,6 +241,7 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 	struct wire_msg msg = { .type = MSG_EXEC, .step = index };
 	const uint64_t all = SIGBITS_ALL;
 	pid_t pid;
+	int r;
 
 	(void)step;
 	/* Before the start: an init that heard nothing would leave its box for ever. */
@@ -208,6 +251,10 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 	/* From here on somebody else is inside: he cannot ptrace the init, nor take descriptors from it
 	 * (pidfd_getfd(2)). */
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	r = loop_prepare(b);
+	if (r < 0)
+		return r;
+	survey_prepare(b);
 	b->exec_us = now_us();
 	signals_open_window(b);
 	pid = b->plan->flags & WIRE_FORK ? (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) : vfork();
@@ -219,11 +266,18 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 	if (pid < 0)
 		return -errno;
 	signals_close_window(b);
+	/*
+	 * Somebody may stop the init from outside and then kill the front: a stopped init could not see that. SIGCONT
+	 * at the front's end wakes it. Only of a program of one thread: it is a thread that these signals follow
+	 * (prctl(2)).
+	 */
+	if (b->plan->flags & WIRE_ONE_THREAD)
+		(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 	if (b->start->errnum != 0)
 		box_fail(b, b->start->step, b->start->errnum, b->start->aux);
 	b->command = pid;
 	if (b->plan->flags & WIRE_TIMING) {
-		b->times[index] = (int32_t)(now_us() - b->exec_us);
+		b->times[index] = now_us() - b->exec_us;
 		box_send_times(b);
 	}
 	box_send(b, &msg, WIRE_HEAD, pid);

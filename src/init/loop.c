@@ -5,7 +5,7 @@
 #include "base/util.h"
 #include "kern/sig.h"
 
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
@@ -28,10 +28,9 @@ bool loop_reap(struct box *b)
 		if (WIFSTOPPED(status)) {
 			struct wire_msg msg = { .type = MSG_STOPPED, .signal = WSTOPSIG(status) };
 
-			if (pid == b->command) {
-				b->stopped = true;
-				box_send(b, &msg, WIRE_HEAD, 0);
-			}
+			/* Without room the front does not read: it is stopped already. */
+			if (pid == b->command)
+				b->stopped = b->front_told = box_try_send(b, &msg);
 			continue;
 		}
 		if (WIFCONTINUED(status)) {
@@ -47,36 +46,30 @@ bool loop_reap(struct box *b)
 	}
 }
 
-static void take_signals(struct box *b, bool drop)
+/* One turn's worth: a flood must not keep the loop from its deadlines. @return are there more? */
+static bool take_signals(struct box *b, bool drop)
 {
 	struct signalfd_siginfo info[16];
-	ssize_t n;
+	ssize_t n = read(b->signals, info, sizeof(info));
 
-	while ((n = read(b->signals, info, sizeof(info))) > 0) {
-		for (size_t i = 0; i < (size_t)n / sizeof(info[0]); i++) {
-			int sig = (int)info[i].ssi_signo;
-			bool kernels = sig == SIGCHLD && info[i].ssi_code > 0; /* CLD_* */
+	for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(info[0]); i++) {
+		int sig = (int)info[i].ssi_signo;
+		bool kernels = sig == SIGCHLD && info[i].ssi_code > 0; /* CLD_* */
 
-			/* A SIGCHLD that somebody has sent may stand for one of the kernel's that came while it was
-			 * pending. */
-			b->children |= sig == SIGCHLD;
-			if (!kernels && !drop)
-				signals_received(b, sig, info[i].ssi_code, (pid_t)info[i].ssi_pid, info[i].ssi_uid,
-						 (int64_t)info[i].ssi_ptr);
-		}
-		if ((size_t)n < sizeof(info))
-			break;
+		/* A SIGCHLD that somebody has sent may stand for one of the kernel's that came while it was
+		 * pending. */
+		b->children |= sig == SIGCHLD;
+		if (!kernels && !drop)
+			signals_received(b, sig, info[i].ssi_code, (pid_t)info[i].ssi_pid, info[i].ssi_uid,
+					 (int64_t)info[i].ssi_ptr);
 	}
-}
-
-void loop_take_signals(struct box *b)
-{
-	take_signals(b, false);
+	return n == (ssize_t)sizeof(info);
 }
 
 void loop_drop_signals(struct box *b)
 {
-	take_signals(b, true);
+	while (take_signals(b, true))
+		continue;
 }
 
 static void take_message(struct box *b, const struct wire_msg *msg)
@@ -115,10 +108,11 @@ static void front_is_gone(struct box *b)
 
 static void take_messages(struct box *b)
 {
+	enum { A_TURN = 64 };
 	struct wire_msg msg;
-	ssize_t n;
+	ssize_t n = 1;
 
-	while ((n = recv(b->socket, &msg, sizeof(msg), MSG_DONTWAIT)) > 0) {
+	for (int i = 0; i < A_TURN && (n = recv(b->socket, &msg, sizeof(msg), MSG_DONTWAIT)) > 0; i++) {
 		if ((size_t)n >= WIRE_HEAD)
 			take_message(b, &msg);
 	}
@@ -139,18 +133,53 @@ static int poll_timeout(const struct box *b)
 	return left > INT32_MAX / 2 * INT64_C(1000) ? INT32_MAX / 2 : (int)((left + 999) / 1000);
 }
 
+/*
+ * By epoll, made before anybody else is inside: a command of the same user can lower our limit of descriptors to
+ * nothing (prlimit(2) asks for the same ids, not for the right to trace), and then poll(2) refuses to work.
+ */
+int loop_prepare(struct box *b)
+{
+	const int fds[] = { b->signals, b->socket, b->plan->front_pidfd };
+
+	b->events = epoll_create1(EPOLL_CLOEXEC);
+	if (b->events < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		struct epoll_event ev = { .events = EPOLLIN, .data.fd = fds[i] };
+
+		if (epoll_ctl(b->events, EPOLL_CTL_ADD, fds[i], &ev) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Nothing more comes from there. */
+static void forget_front(const struct box *b)
+{
+	(void)epoll_ctl(b->events, EPOLL_CTL_DEL, b->socket, NULL);
+	(void)epoll_ctl(b->events, EPOLL_CTL_DEL, b->plan->front_pidfd, NULL);
+}
+
+static void take_event(struct box *b, int fd)
+{
+	if (fd == b->signals)
+		(void)take_signals(b, false);
+	else if (fd == b->socket && !b->front_gone)
+		take_messages(b);
+	else if (fd == b->plan->front_pidfd && !b->front_gone)
+		front_is_gone(b);
+}
+
 void loop_run(struct box *b)
 {
 	if (b->plan->timeout_us > 0)
-		b->deadline[DEADLINE_TIMEOUT] = b->exec_us + b->plan->timeout_us;
+		b->deadline[DEADLINE_TIMEOUT] = later(b->started_us, b->plan->timeout_us);
 	if (b->plan->cpu_time_us > 0)
 		b->deadline[DEADLINE_CPU] = b->exec_us + 1;
 	for (;;) {
-		struct pollfd fds[] = {
-			{ .fd = b->signals, .events = POLLIN },
-			{ .events = POLLIN },
-			{ .events = POLLIN },
-		};
+		struct epoll_event events[3];
+		bool had_front = !b->front_gone;
+		int n;
 
 		if (b->children) {
 			b->children = false;
@@ -158,15 +187,10 @@ void loop_run(struct box *b)
 				end_now(b);
 		}
 		end_check_deadlines(b);
-		fds[1].fd = b->front_gone ? -1 : b->socket;
-		fds[2].fd = b->front_gone ? -1 : b->plan->front_pidfd;
-		if (poll(fds, ARRAY_LEN(fds), poll_timeout(b)) < 0)
-			continue; /* ENOMEM at worst; every signal is blocked */
-		if (fds[0].revents != 0)
-			loop_take_signals(b);
-		if (fds[1].revents != 0)
-			take_messages(b);
-		if (fds[2].revents != 0 && !b->front_gone)
-			front_is_gone(b);
+		n = epoll_wait(b->events, events, ARRAY_LEN(events), poll_timeout(b));
+		for (int i = 0; i < n; i++)
+			take_event(b, events[i].data.fd);
+		if (had_front && b->front_gone)
+			forget_front(b);
 	}
 }

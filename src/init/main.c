@@ -82,7 +82,7 @@ static void mark_time(struct box *b, uint32_t step, int64_t *since)
 	if (!(b->plan->flags & WIRE_TIMING))
 		return;
 	now = now_us();
-	b->times[step] = (int32_t)(now - *since);
+	b->times[step] = now - *since;
 	*since = now;
 }
 
@@ -108,8 +108,8 @@ static void become_command(struct box *b)
 {
 	struct wire_msg msg = { .type = MSG_EXEC };
 
-	/* Only the parent-death signal is left to follow the front, so it must be in time (prctl(2)). */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || inside_wait_for(b, 0) < 0)
+	/* Only the parent-death signal is left to follow the front. */
+	if (inside_follow_front(b, SIGKILL) < 0)
 		_exit(PIDBOX_EXIT_FAILED);
 	if (b->plan->flags & WIRE_TIMING)
 		box_send_times(b);
@@ -168,13 +168,11 @@ int main(int argc, char **argv)
 	close_at_exec(b->plan->front_pidfd);
 	close_at_exec(b->plan->report_fd);
 	close_at_exec(b->plan->tty_fd);
-	/*
-	 * Somebody may stop the init from outside and then kill the front: a stopped init could not see that. SIGCONT
-	 * at the parent's death wakes it (prctl(2)); it is a thread's death that counts there, and then this does no
-	 * harm.
-	 */
-	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
+	/* Until the command has been started there is nothing to end in an orderly way. Later: see step_start. */
+	if ((b->plan->flags & WIRE_ONE_THREAD) && inside_follow_front(b, SIGKILL) < 0)
+		return PIDBOX_EXIT_FAILED;
 	b->started_us = now_us();
+	b->patience_us = INIT_PATIENCE_US;
 	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1, .oom_killed = -1 };
 	b->chld_ignored |= (b->plan->flags & WIRE_SIGCHLD_IGNORED) != 0;
 	run_steps(b);

@@ -86,18 +86,44 @@ static bool command_is_in_our_group(const struct box *b)
 	return b->command > 0 && getpgid(b->command) == getpgid(0);
 }
 
+/* Ask about what has come and is not accounted for: once at a time for each signal, so that a flood fills no socket. */
+static void ask_front(struct box *b, int sig)
+{
+	struct echo *echo = &b->echo[sig];
+	struct wire_msg msg = {
+		.type = MSG_ECHO,
+		.signal = sig,
+		.value = echo->got - 1,
+		.kernel = echo->kernel,
+	};
+
+	if (!echo->asked && echo->claimed < echo->got)
+		echo->asked = box_try_send(b, &msg);
+}
+
 void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value)
 {
-	struct wire_msg msg = { .type = MSG_ECHO, .signal = sig };
-
 	if (!(b->plan->flags & WIRE_SHARED_GROUP) || b->front_gone) {
 		if (code != SI_KERNEL)
 			pass_on(b, sig, code == SI_QUEUE, value, sender, uid);
 		return;
 	}
-	msg.kernel = code == SI_KERNEL;
-	msg.value = b->echo[sig].got++;
-	box_send(b, &msg, WIRE_HEAD, 0);
+	b->echo[sig].got++;
+	b->echo[sig].kernel = code == SI_KERNEL;
+	if (sig == SIGCONT)
+		b->front_told = false; /* it is in our group, and has been woken with us */
+	ask_front(b, sig);
+}
+
+void signals_take_one(struct box *b, int sig)
+{
+	siginfo_t info;
+
+	if (sys_take_pending(SIGBIT(sig), &info) != sig)
+		return;
+	b->children |= sig == SIGCHLD;
+	if (sig != SIGCHLD || info.si_code <= 0)
+		signals_received(b, sig, info.si_code, info.si_pid, info.si_uid, (int64_t)info.si_value.sival_ptr);
 }
 
 /* ------------------------------------------------------------ the start */
@@ -192,8 +218,8 @@ void signals_claimed(struct box *b, const struct wire_msg *ask)
 
 	if (sig < 1 || sig > SIG_MAX)
 		return;
-	/* What the group got, we have got by now, but perhaps not read. */
-	loop_take_signals(b);
+	/* What the group got, we have got by now, but perhaps not taken. */
+	signals_take_one(b, sig);
 	echo = &b->echo[sig];
 	if (echo->claimed < echo->got) {
 		echo->claimed = sig < SIG_RTMIN_KERNEL ? echo->got : echo->claimed + 1;
@@ -211,16 +237,22 @@ void signals_requested(struct box *b, const struct wire_msg *msg)
 		pass_on(b, msg->signal, msg->queued, msg->sigval, msg->sender_pid, msg->sender_uid);
 }
 
-/* value: number of the one that we asked about */
+/* value: number of the last one that we asked about. What of them is unclaimed was for us alone. */
 void signals_echo_answered(struct box *b, const struct wire_msg *msg)
 {
 	int sig = msg->signal;
+	struct echo *echo;
 
-	if (sig < 1 || sig > SIG_MAX || msg->value < b->echo[sig].claimed)
-		return; /* the front has claimed it meanwhile */
-	b->echo[sig].claimed = msg->value + 1;
-	if (!msg->kernel)
-		pass_on(b, sig, false, 0, 0, -1);
+	if (sig < 1 || sig > SIG_MAX)
+		return;
+	echo = &b->echo[sig];
+	echo->asked = false;
+	while (echo->claimed <= msg->value && echo->claimed < echo->got) {
+		echo->claimed = sig < SIG_RTMIN_KERNEL ? msg->value + 1 : echo->claimed + 1;
+		if (!msg->kernel)
+			pass_on(b, sig, false, 0, 0, -1);
+	}
+	ask_front(b, sig);
 }
 
 /* Ask the command to end. A stopped one could not hear it. */

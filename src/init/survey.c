@@ -15,18 +15,19 @@
 #include <string.h>
 #include <sys/resource.h>
 
-static bool open_proc(struct box *b)
+/*
+ * Before the start, and before --proc none covers /proc: a command of the same user could take the means from us later,
+ * by our limit of descriptors (prlimit(2)).
+ */
+void survey_prepare(struct box *b)
 {
-	if (b->proc == -1) {
-		b->proc = proc_open_detached();
-		if (b->proc < 0) {
-			b->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-			b->proc_outer = true;
-		}
-		if (b->proc < 0)
-			b->proc = -2;
-	}
-	return b->proc >= 0;
+	if (b->proc >= 0 || (!(b->plan->flags & WIRE_ACCOUNT) && b->plan->cpu_time_us == 0))
+		return;
+	b->proc = proc_open_detached();
+	if (b->proc >= 0)
+		return;
+	b->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->proc_outer = true;
 }
 
 static ssize_t namespace_of(int proc, const char *who, char *buf, size_t size)
@@ -72,7 +73,7 @@ int64_t survey_cpu_us(struct box *b)
 	if (getrusage(RUSAGE_CHILDREN, &usage) == 0)
 		us = (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * US_PER_S + usage.ru_utime.tv_usec +
 		     usage.ru_stime.tv_usec;
-	if (!open_proc(b))
+	if (b->proc < 0)
 		return us;
 	it.root = b->proc;
 	while ((pid = proc_next(&it)) > 0) {
@@ -109,7 +110,7 @@ void survey_leaks(struct box *b)
 	struct proc_iter it = { .root = -1 };
 	pid_t pid;
 
-	if (!open_proc(b))
+	if (b->proc < 0)
 		return;
 	if (b->plan->on_exit == PIDBOX_ON_EXIT_KILL)
 		(void)kill(-1, SIGSTOP);

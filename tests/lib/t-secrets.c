@@ -104,7 +104,7 @@ static void descriptors(void)
 	const char *argv[] = { "/bin/sleep", "1000", NULL };
 	int extra[20], report[2];
 	struct pidbox_spec spec = SPEC(.argv = argv, .inherit_fds = true);
-	int signals = 0, sockets = 0, pidfds = 0, pipes = 0, others = 0;
+	int signals = 0, events = 0, sockets = 0, pidfds = 0, pipes = 0, others = 0;
 	struct pidbox_info info;
 	struct pidbox *box;
 	struct dirent *e;
@@ -132,6 +132,8 @@ static void descriptors(void)
 			continue;
 		if (strstr(target, "signalfd") != NULL)
 			signals++;
+		else if (strstr(target, "eventpoll") != NULL)
+			events++;
 		else if (strstr(target, "pidfd") != NULL)
 			pidfds++;
 		else if (strncmp(target, "socket:", 7) == 0)
@@ -144,9 +146,10 @@ static void descriptors(void)
 		}
 	}
 	if (dir != NULL) {
-		ok(signals == 1 && pidfds == 1 && sockets == 1 && pipes == 1,
-		   "the init has its signals (%d), the front's pidfd (%d), its socket (%d), the report (%d)", signals,
-		   pidfds, sockets, pipes);
+		ok(signals == 1 && events == 1 && pidfds == 1 && sockets == 1 && pipes == 1,
+		   "the init has its signals (%d), its epoll (%d), the front's pidfd (%d), its socket (%d), the report "
+		   "(%d)",
+		   signals, events, pidfds, sockets, pipes);
 		ok(others == 0, "and nothing else (%d)", others);
 		closedir(dir);
 	}

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""A command, or somebody outside, works against the init and the front: the limits and the end hold all the same."""
+import os, signal
+
+from support import Lines, children, comm, each, opened, pipe, test, until
+
+LIMITED = ['--timeout', '0.5', '--grace', '0']
+ATTACKS = {'no descriptors': ['nofile'], 'a flood of a real-time signal': ['flood', '40'], 'a flood of SIGUSR1': ['flood', '10'],
+           'a flood of SIGCHLD': ['flood', '17'], 'many signals at once': ['many', '40', '3000']}
+TERMINAL = {'': [], ', its own terminal': ['--tty']}
+
+
+@each({what + how: (attack, args) for what, attack in ATTACKS.items() for how, args in TERMINAL.items()}, modes='user,userns')
+def time_limit(t, attack, args):
+    t.eq(t.box(*LIMITED, *args, '--', t.helper('hostile'), *attack, timeout=15).code, 124, 'status')
+    t.nothing_left()
+
+
+@each(ATTACKS, modes='user,userns')
+def the_box_ends_with_its_front(t, attack):
+    rd, wr = pipe()
+    p = t.start_box('--', t.helper('hostile'), *attack, stdout=wr)
+    os.close(wr)
+    with opened(rd):
+        t.eq(Lines(rd).line(), 'ready', 'the command is there')
+        p.kill()
+        p.wait()
+        t.nothing_left(10.0, 'after the end of the front')
+
+
+@each(ATTACKS)
+def a_stopped_front_stops_no_clock(t, attack):
+    rd, wr = pipe()
+    p = t.start_box('--timeout', '1', '--grace', '0', '--report', 'record.json', '--', t.helper('hostile'), *attack, stdout=wr)
+    os.close(wr)
+    with opened(rd):
+        t.eq(Lines(rd).line(), 'ready', 'the command is there')
+        init = t.init_of(p)
+        p.send_signal(signal.SIGSTOP)
+        t.ok(until(lambda: not children(init), 10.0), 'the box goes on while its front is stopped')
+    p.send_signal(signal.SIGCONT)
+    t.eq(t.finish(p), 124, 'status')
+    t.eq(t.record('record.json')['reason'], 'timeout', 'reason')
+    t.nothing_left()
+
+
+@test(limit=120)
+def a_stopped_front_and_many_leaks(t):
+    """More to name than the socket holds: who is named must not outlive the box's end for that."""
+    rd, wr = pipe()
+    script = 'for i in $(seq 400); do daemonize $(printf %0900d $i); done; echo all'
+    p = t.start_box('--report', 'record.json', '--', 'sh', '-c', script, stdout=wr)
+    os.close(wr)
+    with opened(rd):
+        init = t.init_of(p)
+        t.command_of(p)
+        p.send_signal(signal.SIGSTOP)
+        t.eq(Lines(rd).line(60), 'all', 'they are there')
+        t.ok(until(lambda: not children(init), 15.0), 'the box has ended')
+    p.send_signal(signal.SIGCONT)
+    t.eq(t.finish(p), 0, 'status')
+    t.eq(t.record('record.json')['reason'], 'exited', 'reason')
+    t.nothing_left()
+
+
+@test
+def a_report_that_nobody_reads(t):
+    """The init writes it when the front is gone, and must end all the same."""
+    rd, wr = pipe()
+    with opened(rd, wr):
+        os.set_blocking(wr, False)
+        try:
+            while True:
+                os.write(wr, b'x' * 4096)
+        except BlockingIOError:
+            os.set_blocking(wr, True)
+        p = t.start_box('--report', f'fd:{wr}', '--', 'sleep', '1000', pass_fds=[wr])
+        t.command_of(p)
+        p.kill()
+        p.wait()
+        t.nothing_left(10.0, 'after the end of the front')
+
+
+@test
+def stop_and_continue_of_the_command_alone(t):
+    """The front stops with its command, and is woken for the end even when the command was continued behind its back."""
+    p = t.start_box('--', 'sleep', '1')
+    command = t.command_of(p)
+    os.kill(command, signal.SIGSTOP)
+    os.waitid(os.P_PID, p.pid, os.WSTOPPED)
+    os.kill(command, signal.SIGCONT)
+    t.eq(t.finish(p), 0, 'status')
+
+
+@test(modes='root')
+def as_pid1_of_another_user_ends_with_its_front(t):
+    """A change of ids clears the parent-death signal (prctl(2))."""
+    p = t.start_box('--as-pid1', '--user', '54321:54321', '--', 'sleep', '1000')
+    t.ok(until(lambda: any(comm(c) == 'sleep 1000' for c in children(p.pid))), 'the command is there')
+    p.kill()
+    p.wait()
+    t.nothing_left(5.0, 'after the end of the front')
+
+
+@test
+def a_time_limit_runs_while_held(t):
+    rd, wr = pipe()
+    with opened(rd, wr):
+        r = t.box('--hold-fd', f'{rd}', '--report', 'record.json', *LIMITED, '--', 'echo', 'ran', pass_fds=[rd], timeout=10)
+        t.eq((r.code, r.out, r.err), (124, '', ''), 'status, output')
+        t.eq(t.record('record.json')['reason'], 'timeout', 'reason')
