@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* The public functions about the end of a box: waiting for it, what it was, the record. */
+#include "core/box.h"
+
+#include "base/sys.h"
+#include "base/util.h"
+#include "core/record.h"
+#include "kern/oom.h"
+
+#include <poll.h>
+#include <sys/resource.h>
+
+/* Without a result of its own: the command was PID 1, or somebody outside has killed the init and so everything. */
+static void finish(struct pidbox *box)
+{
+	struct rusage usage = { 0 };
+	siginfo_t info = { 0 };
+
+	/* By the raw call, which tells the resource usage too. ECHILD: the caller ignores SIGCHLD or has reaped it. */
+	while (syscall(SYS_waitid, P_PIDFD, box->pidfd, &info, WEXITED | __WALL, &usage) < 0)
+		if (errno != EINTR)
+			break;
+	box->reaped = true;
+	if (box->has_result)
+		return;
+	box->has_result = true;
+	if (box->plan->as_pid1) {
+		pid1_finish(box, &info, &usage);
+		return;
+	}
+	box->result = (struct pidbox_result){
+		.reason = PIDBOX_REASON_KILLED,
+		.exit_code = -1,
+		.signal = SIGKILL,
+		.ended_by_signal = SIGKILL,
+		.ended_by_uid = -1,
+		.wall_us = now_us() - box->t0_us,
+	};
+}
+
+static bool init_has_ended(const struct pidbox *box)
+{
+	struct pollfd fd = { .fd = box->pidfd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
+}
+
+/* What only the front knows. A SIGKILL that nobody here has sent may have been the kernel's, for want of memory. */
+static void complete_result(struct pidbox *box)
+{
+	struct pidbox_result *r = &box->result;
+	int64_t now = box->oom_before >= 0 ? oom_kills() : -1;
+
+	r->leaked = box->leaks;
+	r->n_leaked = box->n_leaks;
+	r->oom_killed = now < 0 ? -1 : now > box->oom_before;
+	if (r->oom_killed == 1 && r->reason == PIDBOX_REASON_SIGNALED && r->signal == SIGKILL)
+		r->reason = PIDBOX_REASON_OOM;
+}
+
+int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *ret)
+{
+	const int64_t patience_us = 10 * US_PER_S;
+	int64_t until = timeout_us >= 0 ? now_us() + timeout_us : 0, held_up_from = 0;
+
+	while (!box->reaped) {
+		/* The end first, then what is left to read: everything was sent before the end. */
+		bool ended = init_has_ended(box);
+		struct pidbox_event ev;
+		int64_t left;
+
+		while (pidbox_next_event(box, &ev) > 0)
+			continue;
+		if (ended) {
+			finish(box);
+			break;
+		}
+		left = until > 0 ? until - now_us() : -1;
+		if (until > 0 && left <= 0)
+			return -ETIMEDOUT;
+		if (box->has_result) {
+			if (held_up_from == 0)
+				held_up_from = now_us();
+			else if (now_us() - held_up_from >= patience_us) {
+				box->held_up = true;
+				complete_result(box);
+				if (ret != NULL)
+					*ret = box->result;
+				return -EBUSY;
+			}
+			left = sooner(left, patience_us);
+		}
+		(void)box_poll(box, sooner(left, pidbox_timeout_us(box)));
+	}
+	complete_result(box);
+	if (ret != NULL)
+		*ret = box->result;
+	return 0;
+}
+
+int pidbox_exit_status(const struct pidbox *box, const struct pidbox_result *res)
+{
+	if (res == NULL)
+		res = &box->result;
+	if (res->reason == PIDBOX_REASON_TIMEOUT || res->reason == PIDBOX_REASON_CPU_TIME)
+		return PIDBOX_EXIT_TIMEOUT;
+	if (res->reason == PIDBOX_REASON_SETUP_FAILED)
+		return PIDBOX_EXIT_FAILED;
+	if (res->signal > 0)
+		return 128 + res->signal;
+	if (res->exit_code == 0 && box->fail_on_leak && res->leaked_total > 0)
+		return PIDBOX_EXIT_LEAK;
+	return res->exit_code;
+}
+
+size_t pidbox_record(const struct pidbox *box, char *buf, size_t size)
+{
+	const struct wire_plan *wire = box->plan->wire;
+	struct sink s = SINK_BUF(buf, size);
+	char **argv = NULL;
+	size_t n = 0;
+	struct record rec = {
+		.result = &box->result,
+		.name = wire->name != 0 ? plan_text(wire, wire->name) : NULL,
+		.containment = "pidns",
+		.proc = plan_proc_word(box->plan->proc),
+		.id = box->id,
+		.pid_namespace = box->pid_namespace,
+		.init_pid = box->init_pid,
+		.command_pid = box->command_pid,
+		.started_realtime_us = wire->started_realtime_us,
+	};
+	const uintptr_t *table = (const void *)((const char *)wire + wire->argv);
+
+	while (table[n] != 0)
+		n++;
+	argv = calloc(n + 1, sizeof(*argv));
+	for (size_t i = 0; argv != NULL && i < n; i++)
+		argv[i] = (char *)(uintptr_t)plan_text(wire, (uint32_t)table[i]);
+	rec.command = argv;
+	record_write(&s, &rec);
+	free(argv);
+	return (size_t)sink_end(&s);
+}
+
+size_t pidbox_record_failed(const struct pidbox_spec *spec, const struct pidbox_error *err, char *buf, size_t size)
+{
+	struct sink s = SINK_BUF(buf, size);
+	struct record rec = {
+		.error = err,
+		.name = spec != NULL ? spec->name : NULL,
+		.containment = "pidns",
+		.command = spec != NULL ? (char *const *)(uintptr_t)spec->argv : NULL,
+		.started_realtime_us = clock_us(CLOCK_REALTIME),
+	};
+
+	record_write(&s, &rec);
+	return (size_t)sink_end(&s);
+}
+
+void pidbox_free(struct pidbox *box)
+{
+	if (box == NULL)
+		return;
+	box_abort(box);
+	witness_end(&box->witness);
+	cleanup_close(&box->socket);
+	cleanup_close(&box->pidfd);
+	cleanup_close(&box->tty);
+	for (size_t i = 0; i < box->n_leaks; i++)
+		free((char *)(uintptr_t)box->leaks[i].command);
+	free(box->leaks);
+	free(box->queue);
+	pidbox_plan_free(box->plan);
+	free(box);
+}
