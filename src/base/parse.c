@@ -144,41 +144,6 @@ int parse_duration(const char *s, int64_t *ret_us)
 	return 0;
 }
 
-int parse_size(const char *s, uint64_t *ret_bytes)
-{
-	uint64_t value = 0;
-	unsigned int shift = 0;
-	int r = parse_digits(&s, &value);
-
-	if (r == -EINVAL)
-		return r;
-	switch (*s) {
-	case 'T':
-	case 't':
-		shift += 10;
-		__attribute__((fallthrough));
-	case 'G':
-	case 'g':
-		shift += 10;
-		__attribute__((fallthrough));
-	case 'M':
-	case 'm':
-		shift += 10;
-		__attribute__((fallthrough));
-	case 'K':
-	case 'k':
-		shift += 10;
-		s++;
-		break;
-	}
-	if (*s != '\0')
-		return -EINVAL;
-	if (r < 0 || value > UINT64_MAX >> shift)
-		return -ERANGE;
-	*ret_bytes = value << shift;
-	return 0;
-}
-
 int parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret)
 {
 	uint64_t value = 0;

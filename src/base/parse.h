@@ -29,9 +29,6 @@ int parse_digits(const char **s, uint64_t *ret);
  */
 int parse_duration(const char *s, int64_t *ret_us);
 
-/* A size in bytes: a whole number, alone or with one of K M G T (either case), powers of 1024. */
-int parse_size(const char *s, uint64_t *ret_bytes);
-
 /* A decimal number from min to max. */
 int parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret);
 

@@ -64,7 +64,6 @@ static void tell_identity(struct pidbox *box)
 
 static void command_started(struct pidbox *box, pid_t about)
 {
-	box->executed = true;
 	box->held = false;
 	box->exec_us = now_us() - box->t0_us;
 	if (box->plan->as_pid1) {

@@ -22,12 +22,10 @@ struct pidbox {
 	pid_t init_pid, command_pid;
 	uint64_t pid_namespace;
 	char id[48];
-	char *name;
 	int64_t t0_us, created_us, ready_us, exec_us;
 
-	bool held;     /* waits for pidbox_release */
-	bool executed; /* the command has been executed */
-	bool closed;   /* the init's end of the socket is closed */
+	bool held;   /* waits for pidbox_release */
+	bool closed; /* the init's end of the socket is closed */
 	bool has_result;
 	bool reaped;  /* the init has been waited for */
 	bool held_up; /* ... and pidbox_wait gave up waiting for that */

@@ -11,7 +11,6 @@
 struct child_args {
 	const struct pidbox_plan *plan;
 	int init_fd;
-	int socket;
 	const int *open_fds; /* what the init gets: their CLOEXEC is taken off in this process's own table */
 	size_t n_open_fds;
 	bool close_others; /* and everything else above 2 is closed by the exec */

@@ -46,7 +46,6 @@ static int gather_user(const char *user, struct plan_facts *f, struct pidbox_err
 		err_fix(err, "give numbers: --user UID:GID");
 		return r;
 	}
-	f->has_user = true;
 	f->uid = ids.uid;
 	f->gid = ids.gid;
 	f->n_groups = ids.n_groups < WIRE_MAX_GROUPS ? ids.n_groups : WIRE_MAX_GROUPS;

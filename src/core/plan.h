@@ -27,9 +27,8 @@ struct plan_facts {
 	const char *const *environ;
 	uint64_t signal_mask;
 	int64_t realtime_us;
-	struct plan_map subuids, subgids; /* only with PIDBOX_MAP_AUTO; inside is 0 in each */
-	bool has_user;                    /* spec->user was looked up */
-	uint32_t uid, gid, groups[WIRE_MAX_GROUPS];
+	struct plan_map subuids, subgids;           /* only with PIDBOX_MAP_AUTO; inside is 0 in each */
+	uint32_t uid, gid, groups[WIRE_MAX_GROUPS]; /* of spec->user */
 	size_t n_groups;
 };
 
@@ -49,7 +48,6 @@ struct pidbox_plan {
 	bool needs_go;          /* the front has something to do after the clone */
 	struct plan_map uid_map, gid_map;
 	enum pidbox_proc proc;
-	int keep_fds[WIRE_MAX_KEEP];
 	bool as_pid1;
 };
 

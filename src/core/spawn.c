@@ -206,7 +206,6 @@ static int step_clone(struct start *s, size_t row)
 	struct child_args args = {
 		.plan = plan,
 		.init_fd = s->init_fd,
-		.socket = s->inside,
 		.open_fds = s->open_fds,
 		.n_open_fds = s->n_open_fds,
 		.close_others = s->wire->flags & WIRE_CLOSE_FDS,

@@ -72,7 +72,6 @@ extern const struct step_row step_rows[STEP_MAX_];
 enum {
 	STEP_MAP_DENY_SETGROUPS = 1, /* map-ids: give up setgroups first */
 	STEP_PROC_AUTO = 1,          /* mount-proc: a refusal is a warning */
-	STEP_TIME_MONOTONIC = 1,     /* time-ns: a, text has the offsets' lines */
 };
 
 #endif

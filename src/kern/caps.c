@@ -6,11 +6,10 @@
 #include <sys/prctl.h>
 
 #ifndef PR_CAP_AMBIENT
-#define PR_CAP_AMBIENT           47
-#define PR_CAP_AMBIENT_IS_SET    1
-#define PR_CAP_AMBIENT_RAISE     2
-#define PR_CAP_AMBIENT_LOWER     3
-#define PR_CAP_AMBIENT_CLEAR_ALL 4
+#define PR_CAP_AMBIENT        47
+#define PR_CAP_AMBIENT_IS_SET 1
+#define PR_CAP_AMBIENT_RAISE  2
+#define PR_CAP_AMBIENT_LOWER  3
 #endif
 
 /* The kernel's own layout, _LINUX_CAPABILITY_VERSION_3: two 32-bit halves of each set. */

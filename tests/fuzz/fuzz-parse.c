@@ -45,7 +45,7 @@ static void fuzz_numbers(const char *s)
 {
 	char text[32];
 	int64_t us, us_again;
-	uint64_t bytes, number;
+	uint64_t number;
 	uint32_t u32;
 	const char *p = s;
 	int fd, r;
@@ -58,7 +58,6 @@ static void fuzz_numbers(const char *s)
 		snprintf(text, sizeof(text), "%lldus", (long long)us);
 		CHECK(parse_duration(text, &us_again) == 0 && us_again == us);
 	}
-	PARSE(r, bytes, parse_size(s, &bytes));
 	PARSE(r, u32, parse_u32(s, 301, 4194304, &u32));
 	CHECK(r < 0 || (u32 >= 301 && u32 <= 4194304));
 	PARSE(r, fd, parse_fd(s, &fd));

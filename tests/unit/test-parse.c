@@ -123,49 +123,6 @@ static void test_duration(void)
 	}
 }
 
-static void test_size(void)
-{
-	static const struct row rows[] = {
-		{ "64K", 0, 65536 },
-		{ "64k", 0, 65536 },
-		{ "512M", 0, INT64_C(512) << 20 },
-		{ "2G", 0, INT64_C(2) << 30 },
-		{ "1T", 0, INT64_C(1) << 40 },
-		{ "1t", 0, INT64_C(1) << 40 },
-		{ "0", 0, 0 },
-		{ "0T", 0, 0 },
-		{ "4096", 0, 4096 },
-		{ "18446744073709551615", 0, -1 },
-		{ "16777215T", 0, (int64_t)(UINT64_C(16777215) << 40) },
-		{ "16777216T", -ERANGE, 0 },
-		{ "18014398509481984K", -ERANGE, 0 },
-		{ "18446744073709551616", -ERANGE, 0 },
-		{ "99999999999999999999999G", -ERANGE, 0 },
-		{ "99999999999999999999999Gx", -EINVAL, 0 },
-		{ "", -EINVAL, 0 },
-		{ "K", -EINVAL, 0 },
-		{ "-1K", -EINVAL, 0 },
-		{ "+1K", -EINVAL, 0 },
-		{ "1.5G", -EINVAL, 0 },
-		{ "1KB", -EINVAL, 0 },
-		{ "1KiB", -EINVAL, 0 },
-		{ "1KK", -EINVAL, 0 },
-		{ "1B", -EINVAL, 0 },
-		{ "1P", -EINVAL, 0 },
-		{ "1 K", -EINVAL, 0 },
-		{ " 1K", -EINVAL, 0 },
-		{ "1K ", -EINVAL, 0 },
-		{ "0x1K", -EINVAL, 0 },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		uint64_t value = UNTOUCHED;
-		int r = parse_size(rows[i].text, &value);
-
-		check("size", &rows[i], r, (int64_t)value);
-	}
-}
-
 static void test_numbers(void)
 {
 	static const struct row rows[] = {
@@ -342,7 +299,6 @@ int main(void)
 	if (!setlocale(LC_ALL, "de_DE.UTF-8"))
 		setlocale(LC_ALL, "");
 	test_duration();
-	test_size();
 	test_numbers();
 	test_digits();
 	test_idrange();

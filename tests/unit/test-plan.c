@@ -43,7 +43,6 @@ static const struct plan_facts ann_as_user = {
 	.euid = 1000,
 	.egid = 1001,
 	.environ = env,
-	.has_user = true,
 	.uid = 5,
 	.gid = 6,
 	.groups = { 6, 7 },
