@@ -39,6 +39,7 @@ struct pidbox {
 	int64_t timeout_at, cpu_at, kill_at; /* 0: none */
 	enum pidbox_reason asked;
 	bool ending;
+	bool killed; /* SIGKILL has been sent: the end is the kernel's to make */
 	struct witness witness;
 	struct queued_msg *queue; /* what came while we waited for an answer; see messages.c */
 	size_t n_queue, queue_at;
@@ -66,7 +67,8 @@ void box_identify(struct pidbox *box);
 /* pid1.c: what the front does itself when the command is PID 1 */
 void pid1_started(struct pidbox *box);
 int pid1_signal(struct pidbox *box, int sig, const struct wire_msg *msg);
-void pid1_kill(struct pidbox *box, enum pidbox_reason why, int64_t grace_us);
+/* @param by  its sender is who wants the end */
+void pid1_kill(struct pidbox *box, enum pidbox_reason why, int64_t grace_us, const struct wire_msg *by);
 int64_t pid1_next_deadline(const struct pidbox *box);
 void pid1_check_deadlines(struct pidbox *box);
 void pid1_finish(struct pidbox *box, const siginfo_t *info, const struct rusage *usage);

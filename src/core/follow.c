@@ -160,13 +160,19 @@ static bool reached_by_group(struct pidbox *box, const struct wire_msg *msg)
 	return reached;
 }
 
+/* Who is not known has no uid either. */
+static int64_t uid_of(const struct pidbox_origin *origin)
+{
+	return origin->pid > 0 ? (int64_t)origin->uid : -1;
+}
+
 int pidbox_forward(struct pidbox *box, int sig, const struct pidbox_origin *origin)
 {
 	struct wire_msg msg = {
 		.type = MSG_SIGNAL,
 		.signal = sig,
 		.sender_pid = origin->pid,
-		.sender_uid = origin->pid > 0 ? (int64_t)origin->uid : -1,
+		.sender_uid = uid_of(origin),
 		.sigval = origin->value,
 		.queued = origin->queued,
 		.kernel = origin->from_kernel,
@@ -195,17 +201,17 @@ int pidbox_echo(struct pidbox *box, const struct pidbox_event *event)
 
 int pidbox_kill(struct pidbox *box, int64_t grace_us, const struct pidbox_origin *origin)
 {
-	struct wire_msg msg = {
-		.type = MSG_KILL,
-		.us = grace_us,
-		.sender_pid = origin != NULL ? origin->pid : getpid(),
-		.sender_uid = origin != NULL ? (int64_t)origin->uid : (int64_t)getuid(),
-	};
+	struct wire_msg msg = { .type = MSG_KILL, .us = grace_us, .sender_pid = getpid(), .sender_uid = getuid() };
+
+	if (origin != NULL) {
+		msg.sender_pid = origin->pid;
+		msg.sender_uid = uid_of(origin);
+	}
 
 	if (box->has_result || box->reaped)
 		return -ESRCH;
 	if (box->plan->as_pid1) {
-		pid1_kill(box, PIDBOX_REASON_KILLED, grace_us >= 0 ? grace_us : box->plan->wire->grace_us);
+		pid1_kill(box, PIDBOX_REASON_KILLED, grace_us >= 0 ? grace_us : box->plan->wire->grace_us, &msg);
 		return 0;
 	}
 	return box_send(box, &msg, WIRE_HEAD);

@@ -8,13 +8,10 @@
 
 #include "base/io.h"
 #include "base/sink.h"
-#include "base/util.h"
-#include "kern/proc.h"
+#include "core/members.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 
 static void put_name(struct sink *s, int proc, pid_t pid)
 {
@@ -32,29 +29,26 @@ static void put_name(struct sink *s, int proc, pid_t pid)
 
 size_t pidbox_holdouts(const struct pidbox *box, char *buf, size_t size)
 {
-	CLEANUP(cleanup_close) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct proc_iter it = { .root = proc };
 	struct sink s = SINK_BUF(buf, size);
+	struct members members;
+	struct proc_stat stat;
 	size_t n = 0;
 	pid_t pid;
 
-	while (proc >= 0 && (pid = proc_next(&it)) > 0) {
-		struct proc_stat stat;
-		struct stat ns;
-		char path[40];
-
-		(void)snprintf(path, sizeof(path), "%d/ns/pid", (int)pid);
-		if (pid == box->init_pid || fstatat(proc, path, &ns, 0) < 0 || ns.st_ino != box->pid_namespace ||
-		    proc_read_stat(proc, pid, &stat) < 0)
-			continue;
-		sink_str(&s, "PID ");
-		put_name(&s, proc, pid);
-		sink_str(&s, ", state ");
-		sink_bytes(&s, &stat.state, 1);
-		sink_str(&s, ", child of ");
-		put_name(&s, proc, stat.parent);
-		sink_str(&s, "\n");
-		n++;
+	if (members_begin(&members, box->pid_namespace) == 0) {
+		while ((pid = members_next(&members, &stat)) > 0) {
+			if (pid == box->init_pid)
+				continue;
+			sink_str(&s, "PID ");
+			put_name(&s, members.it.root, pid);
+			sink_str(&s, ", state ");
+			sink_bytes(&s, &stat.state, 1);
+			sink_str(&s, ", child of ");
+			put_name(&s, members.it.root, stat.parent);
+			sink_str(&s, "\n");
+			n++;
+		}
+		members_end(&members);
 	}
 	(void)sink_end(&s);
 	return n;

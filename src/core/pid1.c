@@ -8,7 +8,7 @@
 #include "base/io.h"
 #include "base/sys.h"
 #include "base/util.h"
-#include "kern/proc.h"
+#include "core/members.h"
 #include "kern/sig.h"
 
 #include <stdio.h>
@@ -63,26 +63,29 @@ void pid1_started(struct pidbox *box)
 	const struct wire_plan *w = box->plan->wire;
 
 	if (w->timeout_us > 0)
-		box->timeout_at = now_us() + w->timeout_us;
+		box->timeout_at = later(now_us(), w->timeout_us);
 	if (w->cpu_time_us > 0)
 		box->cpu_at = now_us() + 1;
 }
 
-void pid1_kill(struct pidbox *box, enum pidbox_reason why, int64_t grace_us)
+void pid1_kill(struct pidbox *box, enum pidbox_reason why, int64_t grace_us, const struct wire_msg *by)
 {
-	struct wire_msg msg = { .sender_pid = getpid(), .sender_uid = getuid() };
-	int64_t at = now_us() + grace_us;
+	int64_t at = later(now_us(), grace_us);
 
-	if (!box->ending)
+	if (!box->ending) {
 		box->asked = why;
+		box->result.ended_by_signal = box->plan->wire->stop_signal;
+		box->result.ended_by_pid = by->sender_pid;
+		box->result.ended_by_uid = by->sender_uid;
+	}
+	box->ending = true;
 	box->timeout_at = box->cpu_at = 0;
 	if (box->kill_at == 0 || at < box->kill_at)
 		box->kill_at = at;
 	if (grace_us > 0) {
-		(void)pid1_signal(box, box->plan->wire->stop_signal, &msg);
+		(void)pid1_signal(box, box->plan->wire->stop_signal, by);
 		(void)sys_pidfd_send_signal(box->pidfd, SIGCONT, NULL);
 	}
-	box->ending = true;
 	pid1_check_deadlines(box);
 }
 
@@ -97,40 +100,41 @@ int64_t pid1_next_deadline(const struct pidbox *box)
 	return next;
 }
 
-/* CPU time of everything inside, from the box's own /proc: what is in the box is all that has to be read. */
+/* CPU time of everything inside. What has been reaped is in its parent's figures, up to PID 1's. */
 static int64_t cpu_used(const struct pidbox *box)
 {
-	char path[64];
-	CLEANUP(cleanup_close) int root = -1;
-	struct proc_iter it = { 0 };
+	struct members members;
+	struct proc_stat stat;
 	int64_t us = 0;
-	pid_t pid;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/root/proc", (int)box->init_pid);
-	root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	it.root = root;
-	while (root >= 0 && (pid = proc_next(&it)) > 0) {
-		struct proc_stat stat;
-
-		if (proc_read_stat(root, pid, &stat) == 0)
-			us += stat.cpu_us;
-	}
+	if (members_begin(&members, box->pid_namespace) < 0)
+		return 0;
+	while (members_next(&members, &stat) > 0)
+		us += stat.cpu_us;
+	members_end(&members);
 	return us;
+}
+
+static void end_by_limit(struct pidbox *box, enum pidbox_reason why)
+{
+	const struct wire_msg self = { .sender_pid = getpid(), .sender_uid = getuid() };
+
+	pid1_kill(box, why, box->plan->wire->grace_us, &self);
 }
 
 static void check_cpu(struct pidbox *box, int64_t now)
 {
-	enum { LOOK_AGAIN_AT_LEAST_US = 2000 };
+	enum { LOOK_AGAIN_AT_LEAST_US = 10000 }; /* a look goes over all of the machine's processes */
 	int64_t left = box->plan->wire->cpu_time_us - cpu_used(box);
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	box->cpu_at = 0;
 	if (left <= 0) {
-		pid1_kill(box, PIDBOX_REASON_CPU_TIME, box->plan->wire->grace_us);
+		end_by_limit(box, PIDBOX_REASON_CPU_TIME);
 		return;
 	}
 	left /= cpus > 0 ? cpus : 1;
-	box->cpu_at = now + (left > LOOK_AGAIN_AT_LEAST_US ? left : LOOK_AGAIN_AT_LEAST_US);
+	box->cpu_at = later(now, left > LOOK_AGAIN_AT_LEAST_US ? left : LOOK_AGAIN_AT_LEAST_US);
 }
 
 void pid1_check_deadlines(struct pidbox *box)
@@ -142,10 +146,11 @@ void pid1_check_deadlines(struct pidbox *box)
 	now = now_us();
 	if (box->kill_at != 0 && now >= box->kill_at) {
 		box->kill_at = 0;
+		box->killed = true;
 		(void)sys_pidfd_send_signal(box->pidfd, SIGKILL, NULL);
 	}
 	if (box->timeout_at != 0 && now >= box->timeout_at)
-		pid1_kill(box, PIDBOX_REASON_TIMEOUT, box->plan->wire->grace_us);
+		end_by_limit(box, PIDBOX_REASON_TIMEOUT);
 	if (box->cpu_at != 0 && now >= box->cpu_at)
 		check_cpu(box, now);
 }
