@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <time.h>
@@ -65,6 +66,22 @@ static inline int sys_pidfd_open(pid_t pid, unsigned flags)
 static inline int sys_pidfd_send_signal(int pidfd, int sig, siginfo_t *info)
 {
 	return sys_ret(syscall(SYS_pidfd_send_signal, pidfd, sig, info, 0));
+}
+
+/* What is known of the process of a pidfd: struct pidfd_info of linux/pidfd.h as it was first (PIDFD_INFO_SIZE_VER0).
+ */
+struct sys_pidfd_info {
+	uint64_t mask; /* what is asked for, then what there is */
+	uint64_t cgroupid;
+	uint32_t ids[11];
+	int32_t exit_code; /* a status as wait(2) gives it, of one that has been reaped, by whomever */
+};
+#define SYS_PIDFD_GET_INFO  _IOWR(0xff, 11, struct sys_pidfd_info) /* Linux 6.13 */
+#define SYS_PIDFD_INFO_EXIT (1u << 3)                              /* Linux 6.15 */
+
+static inline int sys_pidfd_get_info(int pidfd, struct sys_pidfd_info *info)
+{
+	return sys_ret(syscall(SYS_ioctl, pidfd, SYS_PIDFD_GET_INFO, info)); /* musl's ioctl takes an int */
 }
 
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)

@@ -10,21 +10,47 @@
 #include <poll.h>
 #include <sys/resource.h>
 
+enum { REAPER_PATIENCE_MS = 100 };
+
+/*
+ * The caller ignores SIGCHLD, or has reaped our child before us: the pidfd remembers how that ended, from Linux 6.15
+ * on. It does so when the reaping is done, which POLLHUP tells; ECHILD tells that it has begun.
+ */
+static void remember_end(int pidfd, siginfo_t *ret)
+{
+	struct pollfd reaped = { .fd = pidfd };
+	struct sys_pidfd_info info = { .mask = SYS_PIDFD_INFO_EXIT };
+
+	if (poll(&reaped, 1, REAPER_PATIENCE_MS) <= 0 || sys_pidfd_get_info(pidfd, &info) < 0 ||
+	    !(info.mask & SYS_PIDFD_INFO_EXIT))
+		return;
+	if (WIFEXITED(info.exit_code)) {
+		ret->si_code = CLD_EXITED;
+		ret->si_status = WEXITSTATUS(info.exit_code);
+	} else {
+		ret->si_code = WCOREDUMP(info.exit_code) ? CLD_DUMPED : CLD_KILLED;
+		ret->si_status = WTERMSIG(info.exit_code);
+	}
+}
+
 /* Without a result of its own: the command was PID 1, or somebody outside has killed the init and so everything. */
 static void finish(struct pidbox *box)
 {
 	struct rusage usage = { 0 };
 	siginfo_t info = { 0 };
+	long r;
 
-	/* By the raw call, which tells the resource usage too. ECHILD: the caller ignores SIGCHLD or has reaped it. */
-	while (syscall(SYS_waitid, P_PIDFD, box->pidfd, &info, WEXITED | __WALL, &usage) < 0)
-		if (errno != EINTR)
-			break;
+	/* By the raw call, which tells the resource usage too. */
+	do
+		r = syscall(SYS_waitid, P_PIDFD, box->pidfd, &info, WEXITED | __WALL, &usage);
+	while (r < 0 && errno == EINTR);
 	box->reaped = true;
 	if (box->has_result)
 		return;
 	box->has_result = true;
 	if (box->plan->as_pid1) {
+		if (r < 0)
+			remember_end(box->pidfd, &info);
 		pid1_finish(box, &info, &usage);
 		return;
 	}
@@ -112,10 +138,11 @@ int pidbox_exit_status(const struct pidbox *box, const struct pidbox_result *res
 	if (res->reason == PIDBOX_REASON_SETUP_FAILED)
 		return PIDBOX_EXIT_FAILED;
 	if (res->signal > 0)
-		return 128 + res->signal;
+		return 128 + (res->signal & 0x7f);
 	if (res->exit_code == 0 && box->fail_on_leak && res->leaked_total > 0)
 		return PIDBOX_EXIT_LEAK;
-	return res->exit_code;
+	/* Nobody knows how PID 1 ended: its status was thrown away. */
+	return res->exit_code < 0 ? PIDBOX_EXIT_FAILED : res->exit_code & 0xff;
 }
 
 size_t pidbox_record(const struct pidbox *box, char *buf, size_t size)

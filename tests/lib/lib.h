@@ -179,6 +179,14 @@ UNUSED static void tell(const struct pidbox_error *err)
 		printf("# %s\n", line);
 }
 
+UNUSED static struct pidbox_info info_of(const struct pidbox *box)
+{
+	struct pidbox_info info;
+
+	pidbox_get_info(box, &info);
+	return info;
+}
+
 /* NULL, and a failed check, when it cannot be started. */
 UNUSED static struct pidbox *start(const struct pidbox_spec *spec)
 {

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/utsname.h>
 
 static atomic_int in_host, elsewhere;
 static pid_t host;
@@ -206,6 +207,7 @@ static void handlers(void)
 /* ------------------------------------------------------------ SIGCHLD */
 
 static atomic_int stolen;
+static int pid_max_works; /* what a spawn with pid_max gives while SIGCHLD is as it should be */
 
 static void thief(int sig)
 {
@@ -252,36 +254,95 @@ static void results(const char *words, int n)
 	ok(good == 4 * n, "%s: %d of %d results as expected", words, good, 4 * n);
 }
 
+/* Does the kernel remember how a process ended that somebody else has reaped (PIDFD_INFO_EXIT, Linux 6.15)? */
+static bool kernel_remembers(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	return uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 15));
+}
+
 /* Without an init of ours the status comes from the process itself, which somebody else may take. */
 static void as_pid1_results(const char *words)
 {
 	const char *argv[] = { "/bin/sh", "-c", "exit 6", NULL };
+	const char *sleeper[] = { "/bin/sleep", "1000", NULL };
 	struct pidbox_spec spec = SPEC(.argv = argv, .as_pid1 = true);
-	struct pidbox *box = start(&spec);
+	struct pidbox_spec runs = SPEC(.argv = sleeper, .as_pid1 = true);
+	bool known = kernel_remembers();
 	struct pidbox_result res = { 0 };
+	int good = 0, n = 20;
+	struct pidbox *box;
 
-	if (box != NULL)
-		ok(pidbox_wait(box, 5000 * MS, &res) == 0, "%s, the command is PID 1: the wait ends (code %d)", words,
-		   res.exit_code);
+	for (int i = 0; i < n; i++) {
+		int status = run(&spec, &res);
+
+		/* One that reaps in another thread may come too late, and then it is known everywhere. */
+		good += status == 6 || (!known && status == PIDBOX_EXIT_FAILED && res.exit_code == -1);
+	}
+	ok(good == n, "%s, the command is PID 1: %d of %d results as expected (last code %d)", words, good, n,
+	   res.exit_code);
+	box = start(&runs);
+	ok(box != NULL && kill(info_of(box).init_pid, SIGKILL) == 0 && pidbox_wait(box, 5000 * MS, &res) == 0,
+	   "%s, the command is PID 1 and killed: the wait ends", words);
+	ok(res.signal == (known ? SIGKILL : res.signal) && (res.signal != 0 || res.exit_code == -1),
+	   "signal %d, code %d", res.signal, res.exit_code);
+	good = pidbox_exit_status(box, &res);
+	ok(good == (res.signal != 0 ? 128 + SIGKILL : PIDBOX_EXIT_FAILED), "status %d", good);
 	pidbox_free(box);
+}
+
+/* What is found out in children of the library's own. */
+static void probes(const char *words)
+{
+	const char *argv[] = { "/bin/true", NULL };
+	struct pidbox_spec spec = SPEC(.argv = argv, .pid_max = 400);
+	int good = 0, n = 10;
+
+	for (int i = 0; i < n; i++) {
+		struct pidbox_error err = { 0 };
+		struct pidbox *box = NULL;
+		int r = pidbox_spawn(&spec, &box, &err);
+
+		good += r == pid_max_works;
+		pidbox_free(box);
+	}
+	ok(good == n, "%s: pid_max, %d of %d times as without that (%d)", words, good, n, pid_max_works);
+}
+
+static void learn_pid_max(void)
+{
+	const char *argv[] = { "/bin/true", NULL };
+	struct pidbox_spec spec = SPEC(.argv = argv, .pid_max = 400);
+	struct pidbox *box = NULL;
+
+	pid_max_works = pidbox_spawn(&spec, &box, NULL);
+	pidbox_free(box);
+}
+
+static void all_results(const char *words)
+{
+	results(words, 20);
+	as_pid1_results(words);
+	probes(words);
 }
 
 static void sigchld(void)
 {
 	pthread_t thread;
 
+	learn_pid_max();
 	set(SIGCHLD, SIG_IGN);
-	results("SIGCHLD ignored", 20);
-	as_pid1_results("SIGCHLD ignored");
+	all_results("SIGCHLD ignored");
 	set(SIGCHLD, thief);
-	results("a SIGCHLD handler that reaps everything", 20);
-	as_pid1_results("such a handler");
+	all_results("a SIGCHLD handler that reaps everything");
 	ok(atomic_load(&stolen) > 0, "it took %d children", atomic_load(&stolen));
 	set(SIGCHLD, SIG_DFL);
 	atomic_store(&stop, false);
 	pthread_create(&thread, NULL, thief_thread, NULL);
-	results("a thread that reaps everything", 20);
-	as_pid1_results("such a thread");
+	all_results("a thread that reaps everything");
 	atomic_store(&stop, true);
 	pthread_join(thread, NULL);
 }
