@@ -112,9 +112,16 @@ static int setup_message(struct pidbox *box, const struct wire_msg *msg, pid_t a
 	}
 }
 
+/*
+ * The sign that the command has taken PID 1 over is the end of the socket, which the exec closes. It does not come
+ * while a process that another thread has forked holds a copy of that end: the file that PID 1 runs is looked at as
+ * well.
+ */
+enum { LOOK_AGAIN_US = 10000 };
+
 static int wait_for_setup(struct pidbox *box, struct pidbox_error *err)
 {
-	bool exec_announced = false;
+	bool exec_announced = false; /* as PID 1: the end of the socket comes next */
 	int r = 1;
 
 	while (r == 1) {
@@ -123,19 +130,20 @@ static int wait_for_setup(struct pidbox *box, struct pidbox_error *err)
 
 		r = box_receive(box, &msg, &about);
 		if (r == 1) {
-			exec_announced |= msg.type == MSG_EXEC;
+			exec_announced |= msg.type == MSG_EXEC && box->plan->as_pid1;
 			r = setup_message(box, &msg, about, err);
 			continue;
 		}
 		if (r < 0)
 			return setup_ended(box, err);
-		if (box->closed) {
-			if (!box->plan->as_pid1 || !exec_announced)
-				return setup_ended(box, err);
+		if (box->closed && !exec_announced)
+			return setup_ended(box, err);
+		if (box->closed || (exec_announced && box_runs_another_file(box))) {
+			box->closed = true;
 			command_started(box, box->init_pid);
 			return 0;
 		}
-		(void)box_poll(box, -1);
+		(void)box_poll(box, exec_announced ? LOOK_AGAIN_US : -1);
 		r = 1;
 	}
 	return r;

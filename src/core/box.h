@@ -16,10 +16,16 @@ struct queued_msg {
 	pid_t about;
 };
 
+struct file_id {
+	dev_t dev;
+	ino_t ino; /* 0: not known */
+};
+
 struct pidbox {
 	struct pidbox_plan *plan;
 	int socket, pidfd, tty;
 	pid_t init_pid, command_pid;
+	struct file_id init_file;
 	uint64_t pid_namespace;
 	char id[48];
 	int64_t t0_us, created_us, ready_us, exec_us;
@@ -27,8 +33,9 @@ struct pidbox {
 	bool held;   /* waits for pidbox_release */
 	bool closed; /* the init's end of the socket is closed */
 	bool has_result;
-	bool reaped;  /* the init has been waited for */
-	bool held_up; /* ... and pidbox_wait gave up waiting for that */
+	bool told_end; /* the caller has had PIDBOX_EVENT_RESULT */
+	bool reaped;   /* the init has been waited for */
+	bool held_up;  /* ... and pidbox_wait gave up waiting for that */
 	bool fail_on_leak;
 	int64_t oom_before; /* oom_kills() at the start; -1: not known, or nobody asks */
 	struct pidbox_result result;
@@ -56,13 +63,19 @@ int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about);
 /* Ask the init and wait for the answer of this type; other messages are kept for box_receive. @return 0, -ESRCH,
  * -ETIMEDOUT */
 int box_ask(struct pidbox *box, const struct wire_msg *ask, uint32_t type, struct wire_msg *answer);
+/* Send without waiting, but for what set-up depends on (MSG_GO, MSG_RUN). @return 0, -ESRCH, -EAGAIN: no room */
 int box_send(struct pidbox *box, const struct wire_msg *msg, size_t size);
+/* Nothing can keep the box any more: the init has said so or is gone, or the command has been killed as PID 1. */
+bool box_is_ending(const struct pidbox *box);
+bool box_init_has_ended(const struct pidbox *box);
 /* Wait until there is a message or the init has ended. */
 int box_poll(const struct pidbox *box, int64_t timeout_us);
 void box_take_leak(struct pidbox *box, const struct wire_msg *msg, pid_t pid);
 
 /* identity.c */
 void box_identify(struct pidbox *box);
+/* Does PID 1 run another file than the init? Unknown counts as no. */
+bool box_runs_another_file(const struct pidbox *box);
 
 /* pid1.c: what the front does itself when the command is PID 1 */
 void pid1_started(struct pidbox *box);

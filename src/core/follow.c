@@ -74,12 +74,21 @@ static void running_message(struct pidbox *box, const struct wire_msg *msg, pid_
 		box->result = msg->result;
 		box->result.leaked = box->leaks;
 		box->result.n_leaked = box->n_leaks;
-		box->has_result = true;
+		box->has_result = box->told_end = true;
 		*ev = (struct pidbox_event){ .type = PIDBOX_EVENT_RESULT };
 		break;
 	default:
 		break;
 	}
+}
+
+/*
+ * An end that no message tells of: somebody outside has killed the init, or we the command that is PID 1. It is told at
+ * once, because the kernel may report it late (R8), and pidbox_wait is who bears with that.
+ */
+static bool untold_end(const struct pidbox *box)
+{
+	return !box->told_end && box_is_ending(box);
 }
 
 int pidbox_next_event(struct pidbox *box, struct pidbox_event *ret)
@@ -97,9 +106,16 @@ int pidbox_next_event(struct pidbox *box, struct pidbox_event *ret)
 		return 1;
 	}
 	r = box_receive(box, &msg, &about);
-	if (r <= 0)
+	if (r < 0)
 		return r;
-	running_message(box, &msg, about, &ev);
+	if (r == 0 && !untold_end(box))
+		return 0;
+	if (r == 0) {
+		box->told_end = true;
+		ev.type = PIDBOX_EVENT_RESULT;
+	} else {
+		running_message(box, &msg, about, &ev);
+	}
 	*ret = ev;
 	return 1;
 }
@@ -109,6 +125,9 @@ int64_t pidbox_timeout_us(const struct pidbox *box)
 	int64_t at = box->plan->as_pid1 ? pid1_next_deadline(box) : 0;
 	int64_t left;
 
+	/* What is here already, or is told by us alone, no descriptor becomes readable for. */
+	if (box->queue_at < box->n_queue || box->lost_signal != 0 || untold_end(box))
+		return 0;
 	if (at == 0)
 		return -1;
 	left = at - now_us();

@@ -43,6 +43,16 @@ void box_identify(struct pidbox *box)
 	}
 }
 
+bool box_runs_another_file(const struct pidbox *box)
+{
+	char path[48];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)box->init_pid);
+	return box->init_file.ino != 0 && stat(path, &st) == 0 &&
+	       (st.st_dev != box->init_file.dev || st.st_ino != box->init_file.ino);
+}
+
 void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret)
 {
 	*ret = (struct pidbox_info){

@@ -10,6 +10,31 @@
 #include <string.h>
 #include <sys/socket.h>
 
+bool box_init_has_ended(const struct pidbox *box)
+{
+	struct pollfd fd = { .fd = box->pidfd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+bool box_is_ending(const struct pidbox *box)
+{
+	return box->has_result || (box->plan->as_pid1 ? box->killed : box->closed);
+}
+
+/* ECONNRESET comes once, and before what is left to read: the init has ended with a message of ours unread. */
+static ssize_t read_message(const struct pidbox *box, struct msghdr *head)
+{
+	int tries = 0;
+	ssize_t n;
+
+	do
+		n = recvmsg(box->socket, head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 &&
+	       (errno == EINTR || errno == ECONNRESET || ((errno == ENOMEM || errno == ENOBUFS) && tries++ < 3)));
+	return n;
+}
+
 static int receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
 {
 	union {
@@ -24,18 +49,17 @@ static int receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
 		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *c;
-	int tries = 0;
 	ssize_t n;
 
 	if (box->closed)
 		return 0;
-	/* ECONNRESET comes once, and before what is left to read: the init has ended with a message of ours unread. */
-	do
-		n = recvmsg(box->socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 &&
-	       (errno == EINTR || errno == ECONNRESET || ((errno == ENOMEM || errno == ENOBUFS) && tries++ < 3)));
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return 0;
+	n = read_message(box, &head);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+		/* The end of file may never come: a process that another thread has forked can hold the init's end. */
+		if (!box_init_has_ended(box))
+			return 0;
+		n = read_message(box, &head); /* it may have spoken just before */
+	}
 	if (n <= 0) {
 		box->closed = true;
 		return 0;
@@ -78,7 +102,7 @@ static void keep_for_later(struct pidbox *box, const struct wire_msg *msg, pid_t
 
 int box_ask(struct pidbox *box, const struct wire_msg *ask, uint32_t type, struct wire_msg *answer)
 {
-	const int64_t until = now_us() + US_PER_S; /* an init that somebody has stopped does not answer */
+	const int64_t until = later(now_us(), US_PER_S); /* an init that somebody has stopped does not answer */
 	int r = box_send(box, ask, WIRE_HEAD);
 
 	while (r == 0) {
@@ -105,7 +129,10 @@ int box_ask(struct pidbox *box, const struct wire_msg *ask, uint32_t type, struc
 
 int box_send(struct pidbox *box, const struct wire_msg *msg, size_t size)
 {
-	while (send(box->socket, msg, size, MSG_NOSIGNAL) < 0)
+	bool may_wait = msg->type == MSG_GO || msg->type == MSG_RUN;
+
+	/* There is no room when somebody has stopped the init and a few hundred messages lie before it. */
+	while (send(box->socket, msg, size, MSG_NOSIGNAL | (may_wait ? 0 : MSG_DONTWAIT)) < 0)
 		if (errno != EINTR)
 			return errno == EPIPE || errno == ECONNRESET ? -ESRCH : -errno;
 	return 0;

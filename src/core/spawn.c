@@ -46,6 +46,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 enum { CHILD_STACK = 64 * 1024, ABORT_PATIENCE_MS = 10000 };
 
@@ -143,9 +144,15 @@ struct start {
 
 static int step_load_init(struct start *s, size_t row)
 {
+	struct stat st;
+
 	(void)row;
 	s->init_fd = image_open();
-	return s->init_fd < 0 ? s->init_fd : 0;
+	if (s->init_fd < 0)
+		return s->init_fd;
+	if (fstat(s->init_fd, &st) == 0)
+		s->box->init_file = (struct file_id){ st.st_dev, st.st_ino };
+	return 0;
 }
 
 static int step_open_tty(struct start *s, size_t row)

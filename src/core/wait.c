@@ -33,6 +33,33 @@ static void remember_end(int pidfd, siginfo_t *ret)
 	}
 }
 
+/* Somebody outside has killed the init, and so everything. */
+static void result_of_killed(struct pidbox *box)
+{
+	box->result = (struct pidbox_result){
+		.reason = PIDBOX_REASON_KILLED,
+		.exit_code = -1,
+		.signal = SIGKILL,
+		.ended_by_signal = SIGKILL,
+		.ended_by_uid = -1,
+		.wall_us = now_us() - box->t0_us,
+	};
+}
+
+/* The end is held up: what will be the result when nothing else comes. */
+static void foresee_result(struct pidbox *box)
+{
+	const siginfo_t killed = { .si_code = CLD_KILLED, .si_status = SIGKILL };
+	const struct rusage unknown = { 0 };
+
+	if (box->has_result)
+		return;
+	if (box->plan->as_pid1)
+		pid1_finish(box, &killed, &unknown);
+	else
+		result_of_killed(box);
+}
+
 /* Without a result of its own: the command was PID 1, or somebody outside has killed the init and so everything. */
 static void finish(struct pidbox *box)
 {
@@ -44,7 +71,7 @@ static void finish(struct pidbox *box)
 	do
 		r = syscall(SYS_waitid, P_PIDFD, box->pidfd, &info, WEXITED | __WALL, &usage);
 	while (r < 0 && errno == EINTR);
-	box->reaped = true;
+	box->reaped = box->told_end = true;
 	if (box->has_result)
 		return;
 	box->has_result = true;
@@ -54,21 +81,7 @@ static void finish(struct pidbox *box)
 		pid1_finish(box, &info, &usage);
 		return;
 	}
-	box->result = (struct pidbox_result){
-		.reason = PIDBOX_REASON_KILLED,
-		.exit_code = -1,
-		.signal = SIGKILL,
-		.ended_by_signal = SIGKILL,
-		.ended_by_uid = -1,
-		.wall_us = now_us() - box->t0_us,
-	};
-}
-
-static bool init_has_ended(const struct pidbox *box)
-{
-	struct pollfd fd = { .fd = box->pidfd, .events = POLLIN };
-
-	return poll(&fd, 1, 0) > 0;
+	result_of_killed(box);
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -92,11 +105,11 @@ static void complete_result(struct pidbox *box)
 int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *ret)
 {
 	const int64_t patience_us = 10 * US_PER_S;
-	int64_t until = timeout_us >= 0 ? now_us() + timeout_us : 0, held_up_from = 0;
+	int64_t until = timeout_us >= 0 ? later(now_us(), timeout_us) : 0, held_up_from = 0;
 
 	while (!box->reaped) {
 		/* The end first, then what is left to read: everything was sent before the end. */
-		bool ended = init_has_ended(box);
+		bool ended = box_init_has_ended(box);
 		struct pidbox_event ev;
 		int64_t left;
 
@@ -109,11 +122,12 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 		left = until > 0 ? until - now_us() : -1;
 		if (until > 0 && left <= 0)
 			return -ETIMEDOUT;
-		if (box->has_result) {
+		if (box_is_ending(box)) {
 			if (held_up_from == 0)
 				held_up_from = now_us();
 			else if (now_us() - held_up_from >= patience_us) {
 				box->held_up = true;
+				foresee_result(box);
 				complete_result(box);
 				if (ret != NULL)
 					*ret = box->result;

@@ -3,29 +3,36 @@
 
 #include "base/io.h"
 #include "base/sys.h"
+#include "base/util.h"
 #include "kern/sig.h"
 
-#include <string.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
+
+enum { PATIENCE_US = 1000000 }; /* one that somebody has stopped does not answer */
+
+struct question {
+	uint32_t number;
+	uint8_t sig, saw;
+};
 
 /* It ends with its socket: nobody but the front has the other end. */
 static void testify(int sock) __attribute__((noreturn));
 static void testify(int sock)
 {
 	const struct timespec now = { 0, 0 };
-	uint8_t sig, saw;
+	struct question q;
 
 	(void)prctl(PR_SET_NAME, "pidbox-witness");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	io_close_range(0, (unsigned)sock - 1, false); /* a pipe must not stay open here */
 	io_close_range((unsigned)sock + 1, ~0u, false);
-	while (recv(sock, &sig, 1, 0) == 1) {
-		sigbits set = SIGBIT(sig);
+	while (recv(sock, &q, sizeof(q), 0) == sizeof(q)) {
+		sigbits set = SIGBIT(q.sig);
 
-		saw = syscall(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof(set)) == sig;
-		(void)send(sock, &saw, 1, MSG_NOSIGNAL);
+		q.saw = syscall(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof(set)) == q.sig;
+		(void)send(sock, &q, sizeof(q), MSG_NOSIGNAL);
 	}
 	_exit(0);
 }
@@ -54,9 +61,23 @@ int witness_start(struct witness *w)
 
 bool witness_saw(struct witness *w, int sig)
 {
-	uint8_t ask = (uint8_t)sig, saw = 0;
+	const struct question ask = { .number = ++w->asked, .sig = (uint8_t)sig };
+	int64_t until = later(now_us(), PATIENCE_US), left;
 
-	return w->pid > 0 && send(w->socket, &ask, 1, MSG_NOSIGNAL) == 1 && recv(w->socket, &saw, 1, 0) == 1 && saw;
+	if (w->pid <= 0 || send(w->socket, &ask, sizeof(ask), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(ask))
+		return false;
+	while ((left = until - now_us()) > 0) {
+		struct pollfd fd = { .fd = w->socket, .events = POLLIN };
+		struct question answer;
+
+		if (poll(&fd, 1, (int)(left / 1000 + 1)) <= 0)
+			continue;
+		if (recv(w->socket, &answer, sizeof(answer), MSG_DONTWAIT) != sizeof(answer))
+			return false;
+		if (answer.number == ask.number)
+			return answer.saw; /* else a late answer to an earlier question */
+	}
+	return false;
 }
 
 void witness_end(struct witness *w)

@@ -8,11 +8,13 @@
 #define CORE_WITNESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct witness {
 	pid_t pid; /* 0: none */
 	int socket;
+	uint32_t asked;
 };
 
 /** Start it. All signals of the caller must be blocked. @return 0 or -errno */

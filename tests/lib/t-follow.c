@@ -133,6 +133,35 @@ static void signals(void)
 	close(out[0]);
 }
 
+/* What the library has read already makes no descriptor readable: the time that a loop may sleep is 0 then. */
+static void wakes_up(void)
+{
+	const char *stops[] = { "/bin/sh", "-c", "kill -STOP $$; sleep 1000", NULL };
+	struct pidbox_spec shares = SPEC(.argv = stops, .front_forwards = true);
+	struct pidbox_spec pid1 = SPEC(.argv = sleeper, .as_pid1 = true);
+	const struct pidbox_origin origin = { .pid = getpid(), .uid = getuid() };
+	struct pidbox_event ev = { .type = PIDBOX_EVENT_NONE };
+	struct pidbox *box = start(&shares);
+
+	if (box == NULL)
+		return;
+	ok(readable_within(pidbox_event_fd(box), 5000), "the command has stopped itself");
+	ok(pidbox_forward(box, SIGURG, &origin) == 0, "a signal is passed on meanwhile");
+	ok(readable_within(pidbox_event_fd(box), 0) || pidbox_timeout_us(box) == 0,
+	   "the event is announced still (may sleep %lld us)", (long long)pidbox_timeout_us(box));
+	ok(pidbox_next_event(box, &ev) == 1 && ev.type == PIDBOX_EVENT_STOPPED, "and there (%d)", (int)ev.type);
+	ok(pidbox_next_event(box, &ev) == 0 && pidbox_timeout_us(box) == -1, "once");
+	pidbox_free(box);
+
+	box = start(&pid1);
+	if (box == NULL)
+		return;
+	ok(pidbox_signal(box, SIGTERM) == 0 && pidbox_timeout_us(box) == 0, "a lost signal is announced");
+	ok(pidbox_next_event(box, &ev) == 1 && ev.type == PIDBOX_EVENT_LOST && ev.signal == SIGTERM, "and told");
+	ok(pidbox_next_event(box, &ev) == 0 && pidbox_timeout_us(box) == -1, "once");
+	pidbox_free(box);
+}
+
 static void kills(void)
 {
 	static const struct {
@@ -277,6 +306,7 @@ int main(void)
 	timeouts();
 	info();
 	signals();
+	wakes_up();
 	kills();
 	hold();
 	free_running();
