@@ -15,19 +15,31 @@
  *     pidbox_wait(box, -1, &res);
  *     pidbox_free(box);
  *
- * or, without mirroring any struct (ctypes, Node, Lua):
+ * or, without mirroring any struct (ctypes, Node, Lua), from the options of `pidbox run`:
  *
- *     spec = pidbox_spec_parse(argc, argv, err);       the options of `pidbox run`
+ *     err = pidbox_error_new();
+ *     pidbox_options_parse(argc, argv, &opts, err);      pidbox_error_format() has the words of a failure
+ *     pidbox_spawn(pidbox_options_spec(opts), &box, err);
+ *     pidbox_options_free(opts);
+ *     pidbox_wait(box, -1, NULL);
+ *     status = pidbox_exit_status(box, NULL);            pidbox_record() has all the rest, as JSON
+ *     pidbox_free(box);
+ *     pidbox_error_free(err);
  *
  * Rules that hold for every function:
  * - Failure is a negative errno, with the words for people in *err where there is an err. Parameters named ret_* are
  *   untouched on failure. Nothing prints, exits, aborts or keeps global state.
- * - Every function may be called from any thread; one box is used by one thread at a time.
+ * - Every function may be called from any thread; one box is used by one thread at a time. pidbox_spawn and pidbox_plan
+ *   read environ, so no other thread may change it meanwhile (setenv(3)) unless spec->envp is given.
  * - Every descriptor that the library makes is CLOEXEC from birth. A descriptor that a function returns belongs to the
  *   box, unless its name says "take".
- * - Durations are microseconds, times are CLOCK_MONOTONIC microseconds unless said otherwise.
+ * - Durations are microseconds, times are CLOCK_MONOTONIC microseconds unless said otherwise. One that is too long for
+ *   the clock is for ever.
+ * - Members named reserved_ are zero: designated initialisers see to it. Later versions may give them names, so that no
+ *   struct changes its size; struct pidbox_spec may grow at its end, and says how large it is. Structs without them
+ *   stay as they are.
  *
- * All of it is there since version 0.1.
+ * All of it is there since version 0.1. Manual: pidbox_spawn(3); what the options do is in pidbox-run(1).
  */
 #ifndef PIDBOX_H
 #define PIDBOX_H
@@ -92,26 +104,34 @@ struct pidbox_error {
 	char what[512];        /**< what was being done */
 	char why[1024];        /**< why, with the layer that refused; may be "" */
 	char fix[512];         /**< the one thing to do; may be "" */
+	uint64_t reserved_[8]; /**< room to grow */
 };
 
-/** Allocate an error object (for callers that mirror no struct). NULL when out of memory; free with pidbox_error_free.
+/**
+ * Allocate an error object, for callers that mirror no struct.
+ * @return the caller's, to be freed with pidbox_error_free; NULL when out of memory
  */
 PIDBOX_API struct pidbox_error *pidbox_error_new(void);
 /** Free an error object; NULL is fine. */
 PIDBOX_API void pidbox_error_free(struct pidbox_error *err);
 /**
- * Write the error in the contract's three-line shape ("pidbox: what: errno [CODE]\n  why: ...\n  fix: ...\n").
- * @return length of the whole text; more than size-1 when it was cut. buf is always terminated when size > 0.
+ * Write a filled error in three lines: "pidbox: what: errno [CODE]\n  why: ...\n  fix: ...\n". Control characters of
+ * what it quotes become '?'.
+ * @param buf  may be NULL when size is 0; always terminated when size > 0
+ * @return length of the whole text; more than size-1 when it was cut
  */
 PIDBOX_API size_t pidbox_error_format(const struct pidbox_error *err, char *buf, size_t size);
-/** The stable word of a code; "" for PIDBOX_CODE_NONE. */
+/** The stable word of a code; "" for PIDBOX_CODE_NONE and for what is no code. @return a static string */
 PIDBOX_API const char *pidbox_code_name(enum pidbox_code code);
 
-/** "0.1.0" */
+/** The version of the library, "0.1.0"; PIDBOX_VERSION is that of the header. @return a static string */
 PIDBOX_API const char *pidbox_version(void);
-/** Name of a signal by the kernel's number: "SIGTERM", "SIGRTMIN+3". */
+/** Name of a signal by the kernel's number: "SIGTERM", "SIGRTMIN+3" (signal(7); SIGRTMIN is 34 here). */
 PIDBOX_API void pidbox_signal_name(int sig, char buf[16]);
-/** Path of the installed init, used where sealed memory files cannot be executed (vm.memfd_noexec). */
+/**
+ * Path of the installed init, used where memory files cannot be executed (vm.memfd_noexec, memfd_create(2)).
+ * @return a static string
+ */
 PIDBOX_API const char *pidbox_init_path(void);
 
 /* ---------------------------------------------------------------- what to run */
@@ -197,9 +217,9 @@ struct pidbox_spec {
 	const char *chdir;            /**< directory inside; NULL: the caller's */
 	const char *user;             /**< "U[:G]", names or numbers; NULL: the caller's */
 
-	uint32_t unshare; /**< PIDBOX_NS_* that are new besides the default ones */
-	uint32_t share;   /**< PIDBOX_NS_UTS, _IPC, _MOUNT: the caller's */
-	const char *hostname;
+	uint32_t unshare;     /**< PIDBOX_NS_* that are new besides the default ones */
+	uint32_t share;       /**< PIDBOX_NS_UTS, _IPC, _MOUNT: the caller's */
+	const char *hostname; /**< 1 to 64 bytes (HOST_NAME_MAX); NULL: the caller's */
 	enum pidbox_propagation propagation;
 	enum pidbox_map map;
 	const struct pidbox_idrange *uid_maps; /**< with PIDBOX_MAP_EXACT */
@@ -229,10 +249,10 @@ struct pidbox_spec {
 	const int *stdio; /**< three descriptors that become 0, 1, 2; NULL: the caller's; -1: closed */
 	bool inherit_fds; /**< descriptors above 2 that are not CLOEXEC are inherited (`pidbox run` without --close-fds)
 			   */
-	const int *keep_fds; /**< kept open, CLOEXEC or not */
+	const int *keep_fds; /**< kept open, CLOEXEC or not; 64 at most */
 	size_t n_keep_fds;
 	bool sigchld_ignored; /**< the command starts with SIGCHLD ignored, though the caller does not (any more) */
-	bool tty;             /**< a terminal of its own for 0, 1, 2: pidbox_tty_fd() is the master */
+	bool tty;             /**< a terminal of its own for 0, 1, 2: pidbox_tty_fd() is the master; not with stdio */
 	const uint64_t
 		*signal_mask; /**< blocked signals of the command, bit n-1 for signal n; NULL: the calling thread's */
 
@@ -248,39 +268,53 @@ struct pidbox_spec {
 	void (*on_created)(void *context, const struct pidbox *box);
 	void *context;
 	bool front_forwards; /**< the caller forwards its signals with pidbox_forward, see there (`pidbox run` does) */
+	uint8_t reserved_[7];
 };
 
-/** A spec that was parsed from options. Owns its strings. */
-struct pidbox_options {
-	struct pidbox_spec spec; /**< ready for pidbox_spawn */
-	int hold_fd;             /**< --hold-fd N, or -1 */
-	int events_fd;           /**< --events fd:N, or -1 */
-	const char *report;      /**< --report as given, or NULL */
-	bool summary, explain, dry_run, help;
-	bool close_fds; /**< --close-fds was given (spec.inherit_fds is false either way) */
-	void *storage_; /**< owned */
+/** What was parsed from options. */
+struct pidbox_options;
+
+/** What a command line does itself, as bits: the library does nothing for them. */
+enum pidbox_option_flag {
+	PIDBOX_OPTION_SUMMARY = 1 << 0,   /**< --summary */
+	PIDBOX_OPTION_EXPLAIN = 1 << 1,   /**< --explain */
+	PIDBOX_OPTION_DRY_RUN = 1 << 2,   /**< --dry-run */
+	PIDBOX_OPTION_HELP = 1 << 3,      /**< --help */
+	PIDBOX_OPTION_CLOSE_FDS = 1 << 4, /**< --close-fds; spec->inherit_fds is false either way */
 };
 
 /**
- * Parse the options of `pidbox run`, up to the first operand; the rest is the command (see pidbox-run(1)).
- * @param argc,argv  the options and the command, without "pidbox run" before them; argv must outlive the options
- * @param ret        freed with pidbox_options_free
+ * Parse the options of `pidbox run`, up to the first operand; the rest is the command (pidbox-run(1)).
+ * @param argc,argv  the options and the command, without "pidbox run" before them; NULL-terminated; argv and its
+ * strings must outlive the options
+ * @param ret        the caller's, to be freed with pidbox_options_free
  * @return 0; -EINVAL with code USAGE; -ENOMEM
  */
 PIDBOX_API int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **ret,
 				    struct pidbox_error *err);
-/** The spec in parsed options, for callers that mirror no struct. Owned by the options. */
+/** The spec in parsed options, ready for pidbox_spawn; may be changed. @return owned by the options */
 PIDBOX_API struct pidbox_spec *pidbox_options_spec(struct pidbox_options *opts);
-/** Free parsed options; NULL is fine. */
+/** The N of --hold-fd N. The descriptor is the caller's to read: spec->hold is set. @return -EBADF when not given */
+PIDBOX_API int pidbox_options_hold_fd(const struct pidbox_options *opts);
+/** The N of --events fd:N. The descriptor is the caller's to write. @return -EBADF when not given */
+PIDBOX_API int pidbox_options_events_fd(const struct pidbox_options *opts);
+/** --report as given: a file, "fd:N" or "-". @return one of the strings of argv; NULL when not given */
+PIDBOX_API const char *pidbox_options_report(const struct pidbox_options *opts);
+/** Those of enum pidbox_option_flag that were given. @return the bits */
+PIDBOX_API uint32_t pidbox_options_flags(const struct pidbox_options *opts);
+/** Free parsed options; NULL is fine. A box that was spawned from them needs them no more. */
 PIDBOX_API void pidbox_options_free(struct pidbox_options *opts);
-/**
- * One row of the table of `run`'s options, for help texts and completions.
- * @return 0, or -ENOENT after the last one
- */
+
+/** One row of the table of `run`'s options. Its strings are static. */
 struct pidbox_option_row {
 	const char *group, *name, *argument, *help; /**< argument NULL: takes none */
 	char letter;                                /**< 0: no short form */
+	uint64_t reserved_[4];                      /**< room to grow */
 };
+/**
+ * Row number index of the table of `run`'s options, for help texts and completions.
+ * @return 0 and *ret, or -ENOENT after the last one
+ */
 PIDBOX_API int pidbox_option_row(size_t index, struct pidbox_option_row *ret);
 
 /* ---------------------------------------------------------------- the plan */
@@ -305,14 +339,16 @@ struct pidbox_step {
 	int64_t took_us;  /**< -1: not measured, or not done */
 	int errnum;       /**< positive errno of a step that failed and was not fatal; 0 */
 	bool done;
+	uint64_t reserved_[4]; /**< room to grow */
 };
 
 /**
  * Turn a spec into steps. Reads the caller's identity (ids, capabilities, subordinate ids), changes nothing.
- * @return 0; -EINVAL (USAGE), -ENOENT and others with err filled
+ * @param ret  the caller's, to be freed with pidbox_plan_free
+ * @return 0; negative errno with err filled: -EINVAL (USAGE), -ENOENT (an unknown user), -ENOMEM
  */
 PIDBOX_API int pidbox_plan(const struct pidbox_spec *spec, struct pidbox_plan **ret, struct pidbox_error *err);
-/** Step number index. @return 0, or -ENOENT after the last one */
+/** Step number index. Its strings belong to the plan. @return 0 and *ret, or -ENOENT after the last one */
 PIDBOX_API int pidbox_plan_step(const struct pidbox_plan *plan, size_t index, struct pidbox_step *ret);
 /** Free a plan; NULL is fine. */
 PIDBOX_API void pidbox_plan_free(struct pidbox_plan *plan);
@@ -320,30 +356,38 @@ PIDBOX_API void pidbox_plan_free(struct pidbox_plan *plan);
 /* ---------------------------------------------------------------- a running box */
 
 /**
- * Start a box. Returns when the command has been executed (with spec->hold: when everything but that is ready).
- * Safe in threaded programs; costs the same whatever the caller's memory and threads. On failure nothing is left.
- * The box ends when the calling process ends, however that happens.
- * @param ret  freed with pidbox_free, which ends the box
+ * Start a box (clone(2), pid_namespaces(7)). Returns when the command has been executed (with spec->hold: when
+ * everything but that is ready). Safe in threaded programs; costs the same whatever the caller's memory and threads. On
+ * failure nothing is left. The box ends when the calling process ends, however that happens.
+ * @param spec  is not needed after the call, nor is anything it points to; its environ is read, see above
+ * @param ret   the caller's, to be freed with pidbox_free, which ends the box
  * @return 0; negative errno with err filled: -EINVAL (USAGE), -ENOENT (NOT_FOUND), -EPERM, -ENOSPC (NS_LIMIT),
- *         -EAGAIN (PROC_LIMIT) and what a step can fail with
+ *         -EAGAIN (PROC_LIMIT), -EPROTO (somebody killed the init) and what a step can fail with
  */
 PIDBOX_API int pidbox_spawn(const struct pidbox_spec *spec, struct pidbox **ret, struct pidbox_error *err);
 
 /**
- * Start the command of a box that was spawned with spec->hold. Returns when it has been executed.
- * @return 0; negative errno as pidbox_spawn (the box has ended then)
+ * Start the command of a box that was spawned with spec->hold. Returns when it has been executed. May wait for an init
+ * that somebody has stopped.
+ * @return 0; -EALREADY when the box is not held, which changes nothing; negative errno as pidbox_spawn, and then the
+ * box has ended and is to be freed still. err is filled
  */
 PIDBOX_API int pidbox_release(struct pidbox *box, struct pidbox_error *err);
 
-/** pidfd of the init: readable when the box has ended (pidfd_open(2)). Owned by the box. */
+/** The pidfd of the init: readable when the box has ended (pidfd_open(2)). @return owned by the box */
 PIDBOX_API int pidbox_pidfd(const struct pidbox *box);
-/** Readable when pidbox_next_event has something. Owned by the box. */
+/**
+ * A descriptor that is readable when pidbox_next_event may have something. What the library has read already, or says
+ * by itself, does not make it readable: pidbox_timeout_us is 0 then, so ask for both before each poll(2).
+ * @return owned by the box; -EBADF once the other end is closed, with as_pid1 from the start of the command on
+ */
 PIDBOX_API int pidbox_event_fd(const struct pidbox *box);
-/** The terminal's master end with spec->tty, else -EBADF. Owned by the box. */
+/** The terminal's master end with spec->tty (pty(7)). @return owned by the box; -EBADF without a terminal */
 PIDBOX_API int pidbox_tty_fd(const struct pidbox *box);
 
 /**
  * Every descriptor that the box owns, for callers that close all others (close_range(2)).
+ * @param fds  room for n
  * @return how many there are; at most n are stored
  */
 PIDBOX_API size_t pidbox_fds(const struct pidbox *box, int *fds, size_t n);
@@ -357,40 +401,60 @@ struct pidbox_info {
 	int64_t created_us, ready_us, exec_us; /**< since the call of pidbox_spawn; -1: not yet */
 	const char *containment;               /**< "pidns" */
 	const char *proc;                      /**< "fresh", "keep" or "none": what it became */
+	uint64_t reserved_[8];                 /**< room to grow */
 };
+/** What is known of a box by now; static strings. Works after its end, too. */
 PIDBOX_API void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret);
-/** The steps as they were done, with times when spec->timing. @return 0, or -ENOENT after the last one */
+/**
+ * Step number index as it was done, with its time when spec->timing. Its strings belong to the box.
+ * @return 0 and *ret, or -ENOENT after the last one
+ */
 PIDBOX_API int pidbox_get_step(const struct pidbox *box, size_t index, struct pidbox_step *ret);
 
 enum pidbox_event_type {
 	PIDBOX_EVENT_NONE,    /**< handled inside the library, nothing for the caller */
 	PIDBOX_EVENT_STOPPED, /**< the command was stopped; signal says by what */
-	PIDBOX_EVENT_RESULT,  /**< the box is ending; pidbox_wait gives the result */
+	PIDBOX_EVENT_RESULT,  /**< the box is ending; pidbox_wait waits for that and gives the result */
 	PIDBOX_EVENT_ECHO,    /**< see pidbox_forward; answer with pidbox_echo */
 	PIDBOX_EVENT_LOST,    /**< --as-pid1: the command has no handler for signal, and the kernel drops it (R7) */
 };
+/** Something that happened. */
 struct pidbox_event {
 	enum pidbox_event_type type;
 	int signal;
-	int32_t number;   /**< with PIDBOX_EVENT_ECHO */
-	bool from_kernel; /**< with PIDBOX_EVENT_ECHO */
+	int32_t number;        /**< with PIDBOX_EVENT_ECHO */
+	bool from_kernel;      /**< with PIDBOX_EVENT_ECHO */
+	uint64_t reserved_[4]; /**< room to grow */
 };
-/** Take the next event without blocking. @return 1 and *ret; 0 when there is none; negative errno */
+/**
+ * Take the next event without blocking.
+ * @return 1 and *ret; 0 when there is none; -EPROTO: what the init said makes no sense
+ */
 PIDBOX_API int pidbox_next_event(struct pidbox *box, struct pidbox_event *ret);
 
-/** How long a caller that polls may sleep before it calls pidbox_next_event all the same; -1: for ever. */
+/**
+ * How long a caller that polls may sleep before it calls pidbox_next_event all the same (with as_pid1 that keeps the
+ * limits). It changes with every call that takes the box.
+ * @return microseconds; 0: there is an event now; -1: for ever
+ */
 PIDBOX_API int64_t pidbox_timeout_us(const struct pidbox *box);
 
-/** Send a signal to the command (spec->signal_map applies). @return 0, -ESRCH when the box has ended, -EINVAL */
+/**
+ * Send a signal to the command; spec->signal_map applies (signal(7); with as_pid1 the kernel drops what PID 1 has no
+ * handler for, pid_namespaces(7), and PIDBOX_EVENT_LOST tells). Returns at once.
+ * @param sig  1 to 64, the kernel's number
+ * @return 0; -ESRCH when the box has ended; -EAGAIN when there is no room: somebody has stopped the init; -EINVAL
+ */
 PIDBOX_API int pidbox_signal(struct pidbox *box, int sig);
 
 /** A signal that the caller got and passes on. */
 struct pidbox_origin {
-	pid_t pid; /**< sender, 0: not known */
-	uid_t uid;
-	bool queued;      /**< it was sent with a value (sigqueue(3)) */
-	bool from_kernel; /**< the terminal sent it (SI_KERNEL), not a process */
-	int64_t value;
+	pid_t pid;             /**< sender, 0: not known */
+	uid_t uid;             /**< the sender's real uid; not looked at when pid is 0 */
+	bool queued;           /**< it was sent with a value (sigqueue(3)) */
+	bool from_kernel;      /**< the terminal sent it (SI_KERNEL), not a process */
+	int64_t value;         /**< with queued: what it carries, the bits of union sigval (sigqueue(3)) */
+	uint64_t reserved_[4]; /**< room to grow */
 };
 /**
  * Pass on a signal that the caller itself received, with spec->front_forwards: the caller, the init and at first the
@@ -398,26 +462,41 @@ struct pidbox_origin {
  * which got it too, is the witness, and then it is not sent again. The caller must block every signal that it
  * passes on, and take it by signalfd(2) or sigwaitinfo(2). When the init got one that the caller did not pass on
  * (PIDBOX_EVENT_ECHO), the caller takes its own pending signals, passes them on, and then calls pidbox_echo.
- * @return 0, -ESRCH when the box has ended, -EINVAL
+ * It asks the init, for a second at most when somebody has stopped that, and keeps the events that come before the
+ * answer: look for them after it (pidbox_event_fd).
+ * @param sig     1 to 64, the kernel's number
+ * @param origin  what signalfd(2) or siginfo_t said of it
+ * @return 0; -ESRCH when the box has ended; -EAGAIN as pidbox_signal; -EINVAL
  */
 PIDBOX_API int pidbox_forward(struct pidbox *box, int sig, const struct pidbox_origin *origin);
+/**
+ * Answer PIDBOX_EVENT_ECHO, when everything that the caller had got of that signal has been passed on: what the init
+ * got alone it passes on then. Without an answer the command does not get that signal.
+ * @param event  as it came
+ * @return 0; -ESRCH when the box has ended; -EAGAIN as pidbox_signal
+ */
 PIDBOX_API int pidbox_echo(struct pidbox *box, const struct pidbox_event *event);
 
 /**
- * End the box: the stop signal to the command, after the grace SIGKILL of everything. Returns at once.
- * @param grace_us  PIDBOX_DEFAULT: the box's own
+ * End the box: the stop signal to the command, after the grace SIGKILL of everything. Returns at once; pidbox_wait
+ * waits for the end. Of several calls the earliest end holds.
+ * @param grace_us  PIDBOX_DEFAULT: the box's own; 0: SIGKILL at once
+ * @param origin    pid and uid of who wants it, for the record; NULL: the caller
+ * @return 0; -ESRCH when the box has ended; -EAGAIN when there is no room: somebody has stopped the init (pidbox_free
+ *         ends such a box, too)
  */
 PIDBOX_API int pidbox_kill(struct pidbox *box, int64_t grace_us, const struct pidbox_origin *origin);
 
+/** Why a box has ended. */
 enum pidbox_reason {
-	PIDBOX_REASON_EXITED,
-	PIDBOX_REASON_SIGNALED,
-	PIDBOX_REASON_TIMEOUT,
-	PIDBOX_REASON_CPU_TIME,
-	PIDBOX_REASON_OOM,
-	PIDBOX_REASON_KILLED,
-	PIDBOX_REASON_PARENT_GONE,
-	PIDBOX_REASON_SETUP_FAILED,
+	PIDBOX_REASON_EXITED,      /**< the command exited */
+	PIDBOX_REASON_SIGNALED,    /**< the command died of a signal */
+	PIDBOX_REASON_TIMEOUT,     /**< spec->timeout_us */
+	PIDBOX_REASON_CPU_TIME,    /**< spec->cpu_time_us */
+	PIDBOX_REASON_OOM,         /**< the kernel killed the command for want of memory */
+	PIDBOX_REASON_KILLED,      /**< pidbox_kill, a signal that was passed on, or SIGKILL of the init from outside */
+	PIDBOX_REASON_PARENT_GONE, /**< the caller was gone; only in a record of the init's */
+	PIDBOX_REASON_SETUP_FAILED, /**< only in pidbox_record_failed */
 };
 
 /** A process that had outlived the command. Strings belong to the box. */
@@ -427,50 +506,70 @@ struct pidbox_leak {
 	int64_t age_us;
 	const char *command; /**< its arguments, each with its NUL */
 	size_t command_size;
+	uint64_t reserved_[4]; /**< room to grow */
 };
 
 /** How it ended. */
 struct pidbox_result {
 	enum pidbox_reason reason;
-	int exit_code; /**< -1: it did not exit */
+	int exit_code; /**< -1: it did not exit, or (as_pid1) somebody else reaped it before Linux 6.15 and nobody knows
+			*/
 	int signal;    /**< 0: no signal */
 	bool core_dumped;
 	int oom_killed;       /**< 1: the kernel killed a process of its cgroup for want of memory; 0; -1: not known */
 	int ended_by_signal;  /**< 0: nobody asked for the end */
 	pid_t ended_by_pid;   /**< 0: not known */
 	int64_t ended_by_uid; /**< -1: not known */
-	int64_t wall_us, user_us, sys_us, max_rss_kib;
-	uint64_t reaped; /**< orphans that the init reaped while the box ran */
-	const struct pidbox_leak *leaked;
+	int64_t wall_us;      /**< from pidbox_spawn to the end */
+	int64_t user_us, sys_us, max_rss_kib; /**< getrusage(2) of all that was reaped; 0 when somebody else reaped */
+	uint64_t reaped;                      /**< orphans that the init reaped while the box ran */
+	const struct pidbox_leak *leaked;     /**< belongs to the box */
 	size_t n_leaked;
 	uint64_t leaked_total; /**< may be more than n_leaked, when there were too many to name */
+	uint64_t reserved_[8]; /**< room to grow */
 };
 
 /**
- * Wait until the box has ended and everything of it is gone.
+ * Wait until the box has ended and everything of it is gone. Takes the events that come meanwhile.
  * @param timeout_us  PIDBOX_DEFAULT: for ever; 0: do not wait
  * @param ret  may be NULL: pidbox_exit_status and pidbox_record tell it too
- * @return 0 and *ret; -ETIMEDOUT; -EBUSY when the result is known but a process that entered from outside
- *         (setns(2)) or a tracer holds the box's end up longer than ten seconds (*ret is filled then)
+ * @return 0 and *ret, again and again; -ETIMEDOUT; -EBUSY when the box is ending but a process that entered from
+ * outside (setns(2)) or a tracer has held that up for ten seconds (pid_namespaces(7)): *ret is filled with what is
+ * known then, and the wait may be repeated
  */
 PIDBOX_API int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *ret);
 /**
  * Who holds the end of a box up, after pidbox_wait gave -EBUSY: processes that are in its PID namespace still, with
- * their state and their parent, one a line.
- * @return how many; buf is terminated
+ * their state (proc(5)) and their parent, one a line.
+ * @param buf  may be NULL when size is 0; always terminated when size > 0
+ * @return how many they are
  */
 PIDBOX_API size_t pidbox_holdouts(const struct pidbox *box, char *buf, size_t size);
-/** The exit status of the contract for a result, NULL: the box's own (0-255; 128+n for a signal). */
+/**
+ * The exit status of `pidbox run` for a result (pidbox-run(1)): the command's own, 128+n for signal n, or one of enum
+ * pidbox_exit: 125 also when nobody knows how a PID 1 ended.
+ * @param res  NULL: what pidbox_wait gave last
+ * @return 0 to 255
+ */
 PIDBOX_API int pidbox_exit_status(const struct pidbox *box, const struct pidbox_result *res);
 /**
- * The record of a box that has ended as one line of JSON.
+ * The record of a box that has ended as one line of JSON, the one of --report (pidbox-run(1)).
+ * @param buf  may be NULL when size is 0; always terminated when size > 0
  * @return length of the whole text; more than size-1 when it was cut
  */
 PIDBOX_API size_t pidbox_record(const struct pidbox *box, char *buf, size_t size);
-/** The record of a box that never came to be. */
+/**
+ * The record of a box that never came to be.
+ * @param spec,err  as pidbox_spawn took and filled them; spec may be NULL
+ * @param buf,size  as pidbox_record
+ * @return as pidbox_record
+ */
 PIDBOX_API size_t pidbox_record_failed(const struct pidbox_spec *spec, const struct pidbox_error *err, char *buf,
 				       size_t size);
-/** End the box with SIGKILL when it still runs, wait for its end, close and free everything. NULL is fine. */
+/**
+ * End the box with SIGKILL when it still runs, wait for its end (for ten seconds, when something holds that up; not at
+ * all when pidbox_wait has done so), close and free everything that the box owns. NULL is fine.
+ */
 PIDBOX_API void pidbox_free(struct pidbox *box);
 
 #ifdef __cplusplus

@@ -26,9 +26,9 @@ void words_timing(const struct pidbox *box);
 /* record.c: --report, --events, --summary */
 struct reporting {
 	int report_fd, events_fd; /* -1: not wanted */
-	const struct pidbox_options *opts;
+	struct pidbox_options *opts;
 };
-int reporting_open(struct reporting *r, const struct pidbox_options *opts, struct pidbox_error *err);
+int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidbox_error *err);
 void reporting_created(void *reporting, const struct pidbox *box);
 void reporting_ready(const struct reporting *r, const struct pidbox_info *info);
 void reporting_exec(const struct reporting *r, const struct pidbox_info *info);

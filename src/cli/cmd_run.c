@@ -69,7 +69,9 @@ static void hold_places(void)
 
 static int claim_hold_fd(const struct pidbox_options *opts, struct pidbox_error *err)
 {
-	if (opts->hold_fd < 0 || fcntl(opts->hold_fd, F_SETFD, FD_CLOEXEC) == 0)
+	int fd = pidbox_options_hold_fd(opts);
+
+	if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
 		return 0;
 	*err = (struct pidbox_error){
 		.errnum = EBADF,
@@ -181,9 +183,9 @@ static int hold(struct run *run)
 
 	pidbox_get_info(run->relay.box, &info);
 	reporting_ready(&run->reporting, &info);
-	if (run->opts->explain)
+	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
 		words_explain(run->relay.box, &info, PIDBOX_SIDE_FRONT, PIDBOX_SIDE_INIT);
-	r = run->opts->hold_fd >= 0 ? relay_hold(&run->relay, run->opts->hold_fd) : 0;
+	r = pidbox_options_hold_fd(run->opts) >= 0 ? relay_hold(&run->relay, pidbox_options_hold_fd(run->opts)) : 0;
 	if (r > 0) {
 		pidbox_free(run->relay.box);
 		terminal_restore(run->relay.terminal);
@@ -191,7 +193,7 @@ static int hold(struct run *run)
 	}
 	if (r < 0)
 		return give_up(run, hold_error(r, &err));
-	if (run->opts->explain)
+	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
 		words_explain(run->relay.box, &info, PIDBOX_SIDE_COMMAND, PIDBOX_SIDE_COMMAND);
 	return pidbox_release(run->relay.box, &err) < 0 ? give_up(run, &err) : 0;
 }
@@ -209,7 +211,7 @@ static bool hear_of_children(void)
 
 static int start(struct run *run)
 {
-	struct pidbox_spec *spec = &run->opts->spec;
+	struct pidbox_spec *spec = pidbox_options_spec(run->opts);
 	struct pidbox_error err = { 0 };
 	struct pidbox_info info;
 	int status = 0;
@@ -258,7 +260,7 @@ static int end(struct run *run, const struct pidbox_result *res, int waited)
 	terminal_restore(run->relay.terminal);
 	if (waited == -EBUSY)
 		warn_of_holdouts(run->relay.box);
-	if (run->opts->spec.timing)
+	if (pidbox_options_spec(run->opts)->timing)
 		words_timing(run->relay.box);
 	reporting_end(&run->reporting, run->relay.box, res);
 	pidbox_free(run->relay.box);
@@ -304,20 +306,25 @@ int cmd_run(int argc, char **argv)
 {
 	struct pidbox_error err = { 0 };
 	struct run run = { 0 };
+	struct pidbox_spec *spec;
+	uint32_t flags;
 	int status;
 
 	if (pidbox_options_parse(argc - 1, argv + 1, &run.opts, &err) < 0) {
 		out_error(&err);
 		return PIDBOX_EXIT_FAILED;
 	}
+	spec = pidbox_options_spec(run.opts);
+	flags = pidbox_options_flags(run.opts);
 	/* What the command line does otherwise than the library. */
-	run.opts->spec.inherit_fds = !run.opts->close_fds;
-	run.opts->spec.front_forwards = true;
-	run.opts->spec.hold = run.opts->hold_fd >= 0 || run.opts->explain || run.opts->events_fd >= 0;
-	if (run.opts->help)
+	spec->inherit_fds = !(flags & PIDBOX_OPTION_CLOSE_FDS);
+	spec->front_forwards = true;
+	spec->hold = pidbox_options_hold_fd(run.opts) >= 0 || (flags & PIDBOX_OPTION_EXPLAIN) ||
+		     pidbox_options_events_fd(run.opts) >= 0;
+	if (flags & PIDBOX_OPTION_HELP)
 		status = print_help();
-	else if (run.opts->dry_run)
-		status = dry_run(&run.opts->spec);
+	else if (flags & PIDBOX_OPTION_DRY_RUN)
+		status = dry_run(spec);
 	else
 		status = run_box(&run);
 	pidbox_options_free(run.opts);

@@ -51,17 +51,20 @@ static int open_report(const char *where, struct pidbox_error *err)
 	return -err->errnum;
 }
 
-int reporting_open(struct reporting *r, const struct pidbox_options *opts, struct pidbox_error *err)
+int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidbox_error *err)
 {
+	int events_fd = pidbox_options_events_fd(opts);
+	const char *report = pidbox_options_report(opts);
+
 	r->opts = opts;
 	r->report_fd = r->events_fd = -1;
-	if (opts->events_fd >= 0) {
-		r->events_fd = claim(opts->events_fd, "--events", err);
+	if (events_fd >= 0) {
+		r->events_fd = claim(events_fd, "--events", err);
 		if (r->events_fd < 0)
 			return r->events_fd;
 	}
-	if (opts->report != NULL) {
-		r->report_fd = open_report(opts->report, err);
+	if (report != NULL) {
+		r->report_fd = open_report(report, err);
 		if (r->report_fd < 0)
 			return r->report_fd;
 	}
@@ -196,6 +199,8 @@ static void print_summary(const struct pidbox_result *res)
 
 void reporting_end(const struct reporting *r, const struct pidbox *box, const struct pidbox_result *res)
 {
+	bool summary = pidbox_options_flags(r->opts) & PIDBOX_OPTION_SUMMARY;
+
 	if (r->report_fd >= 0 || r->events_fd >= 0) {
 		size_t len = pidbox_record(box, NULL, 0);
 		char *record = malloc(len + 1);
@@ -206,20 +211,20 @@ void reporting_end(const struct reporting *r, const struct pidbox *box, const st
 			free(record);
 		}
 	}
-	if (r->opts->summary)
+	if (summary)
 		print_summary(res);
-	if ((r->opts->summary || r->opts->spec.fail_on_leak) && res->leaked_total > 0)
+	if ((summary || pidbox_options_spec(r->opts)->fail_on_leak) && res->leaked_total > 0)
 		print_leaked(res);
 }
 
 void reporting_failed(const struct reporting *r, const struct pidbox_error *err)
 {
-	size_t len = pidbox_record_failed(&r->opts->spec, err, NULL, 0);
+	size_t len = pidbox_record_failed(pidbox_options_spec(r->opts), err, NULL, 0);
 	char *record = malloc(len + 1);
 
 	if (record == NULL)
 		return;
-	(void)pidbox_record_failed(&r->opts->spec, err, record, len + 1);
+	(void)pidbox_record_failed(pidbox_options_spec(r->opts), err, record, len + 1);
 	write_record(r, record, len);
 	free(record);
 }

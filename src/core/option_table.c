@@ -43,7 +43,7 @@ static int one_of(const struct word *words, size_t n, const char *value, int *re
 	return -EINVAL;
 }
 
-static int duration(struct option_state *s, const char *option, const char *value, int64_t *ret)
+static int duration(struct pidbox_options *s, const char *option, const char *value, int64_t *ret)
 {
 	if (parse_duration(value, ret) == 0)
 		return 0;
@@ -52,7 +52,7 @@ static int duration(struct option_state *s, const char *option, const char *valu
 	return -EINVAL;
 }
 
-static int signal_number(struct option_state *s, const char *option, const char *value)
+static int signal_number(struct pidbox_options *s, const char *option, const char *value)
 {
 	int sig = sig_parse(value);
 
@@ -63,21 +63,21 @@ static int signal_number(struct option_state *s, const char *option, const char 
 	return -EINVAL;
 }
 
-static int descriptor(struct option_state *s, const char *option, const char *value, int *ret)
+static int descriptor(struct pidbox_options *s, const char *option, const char *value, int *ret)
 {
 	if (parse_fd(value, ret) == 0)
 		return 0;
 	return err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not the number of a descriptor", option, value);
 }
 
-static int out_of_memory(struct option_state *s)
+static int out_of_memory(struct pidbox_options *s)
 {
 	return err_set(s->err, ENOMEM, PIDBOX_CODE_NONE, "reading the options");
 }
 
 /* ------------------------------------------------------------ namespaces and identity */
 
-static int kinds(struct option_state *s, const char *option, const char *value, uint32_t *bits)
+static int kinds(struct pidbox_options *s, const char *option, const char *value, uint32_t *bits)
 {
 	uint32_t set;
 
@@ -91,17 +91,17 @@ static int kinds(struct option_state *s, const char *option, const char *value, 
 	return 0;
 }
 
-static int set_unshare(struct option_state *s, const char *value)
+static int set_unshare(struct pidbox_options *s, const char *value)
 {
-	return kinds(s, "--unshare", value, &s->public.spec.unshare);
+	return kinds(s, "--unshare", value, &s->spec.unshare);
 }
 
-static int set_share(struct option_state *s, const char *value)
+static int set_share(struct pidbox_options *s, const char *value)
 {
-	return kinds(s, "--share", value, &s->public.spec.share);
+	return kinds(s, "--share", value, &s->spec.share);
 }
 
-static int set_propagation(struct option_state *s, const char *value)
+static int set_propagation(struct pidbox_options *s, const char *value)
 {
 	static const struct word words[] = {
 		{ "slave", PIDBOX_PROPAGATION_SLAVE },
@@ -113,11 +113,11 @@ static int set_propagation(struct option_state *s, const char *value)
 
 	if (one_of(words, ARRAY_LEN(words), value, &n) < 0)
 		return usage(s, "--propagation takes slave, private, shared or unchanged, not \"%s\"", value);
-	s->public.spec.propagation = (enum pidbox_propagation)n;
+	s->spec.propagation = (enum pidbox_propagation)n;
 	return 0;
 }
 
-static int set_map(struct option_state *s, const char *value)
+static int set_map(struct pidbox_options *s, const char *value)
 {
 	static const struct word words[] = {
 		{ "me", PIDBOX_MAP_ME },
@@ -129,11 +129,11 @@ static int set_map(struct option_state *s, const char *value)
 	if (one_of(words, ARRAY_LEN(words), value, &n) < 0)
 		return usage(s, "--map takes me, root or auto, not \"%s\"", value);
 	s->has_map = true;
-	s->public.spec.map = (enum pidbox_map)n;
+	s->spec.map = (enum pidbox_map)n;
 	return 0;
 }
 
-static int add_range(struct option_state *s, const char *option, const char *value, struct pidbox_idrange **list,
+static int add_range(struct pidbox_options *s, const char *option, const char *value, struct pidbox_idrange **list,
 		     size_t *n)
 {
 	struct pidbox_idrange range, *at;
@@ -145,23 +145,23 @@ static int add_range(struct option_state *s, const char *option, const char *val
 		return out_of_memory(s);
 	*at = range;
 	(*n)++;
-	s->public.spec.map = PIDBOX_MAP_EXACT;
+	s->spec.map = PIDBOX_MAP_EXACT;
 	return 0;
 }
 
-static int add_uid_map(struct option_state *s, const char *value)
+static int add_uid_map(struct pidbox_options *s, const char *value)
 {
-	return add_range(s, "--uid-map", value, &s->uid_maps, &s->public.spec.n_uid_maps);
+	return add_range(s, "--uid-map", value, &s->uid_maps, &s->spec.n_uid_maps);
 }
 
-static int add_gid_map(struct option_state *s, const char *value)
+static int add_gid_map(struct pidbox_options *s, const char *value)
 {
-	return add_range(s, "--gid-map", value, &s->gid_maps, &s->public.spec.n_gid_maps);
+	return add_range(s, "--gid-map", value, &s->gid_maps, &s->spec.n_gid_maps);
 }
 
-static int set_time_offset(struct option_state *s, const char *value)
+static int set_time_offset(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_spec *spec = &s->public.spec;
+	struct pidbox_spec *spec = &s->spec;
 	char part[64];
 
 	for (const char *p = value;; p++) {
@@ -185,7 +185,7 @@ static int set_time_offset(struct option_state *s, const char *value)
 
 /* ------------------------------------------------------------ /proc */
 
-static int set_proc(struct option_state *s, const char *value)
+static int set_proc(struct pidbox_options *s, const char *value)
 {
 	static const struct word words[] = {
 		{ "fresh", PIDBOX_PROC_FRESH },
@@ -197,38 +197,38 @@ static int set_proc(struct option_state *s, const char *value)
 
 	if (one_of(words, ARRAY_LEN(words), value, &n) < 0)
 		return usage(s, "--proc takes fresh, auto, keep or none, not \"%s\"", value);
-	s->public.spec.proc = (enum pidbox_proc)n;
+	s->spec.proc = (enum pidbox_proc)n;
 	return 0;
 }
 
-static int set_proc_subset(struct option_state *s, const char *value)
+static int set_proc_subset(struct pidbox_options *s, const char *value)
 {
 	if (strcmp(value, "pid") != 0)
 		return usage(s, "--proc-subset takes pid, not \"%s\"", value);
-	s->public.spec.proc_subset_pid = true;
+	s->spec.proc_subset_pid = true;
 	return 0;
 }
 
-static int set_number(struct option_state *s, const char *option, const char *value, uint32_t *ret)
+static int set_number(struct pidbox_options *s, const char *option, const char *value, uint32_t *ret)
 {
 	if (parse_u32(value, 1, 4194304, ret) < 0)
 		return err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not a PID (1 to 4194304)", option, value);
 	return 0;
 }
 
-static int set_first_pid(struct option_state *s, const char *value)
+static int set_first_pid(struct pidbox_options *s, const char *value)
 {
-	return set_number(s, "--first-pid", value, &s->public.spec.first_pid);
+	return set_number(s, "--first-pid", value, &s->spec.first_pid);
 }
 
-static int set_pid_max(struct option_state *s, const char *value)
+static int set_pid_max(struct pidbox_options *s, const char *value)
 {
-	return set_number(s, "--pid-max", value, &s->public.spec.pid_max);
+	return set_number(s, "--pid-max", value, &s->spec.pid_max);
 }
 
 /* ------------------------------------------------------------ the end */
 
-static int set_on_exit(struct option_state *s, const char *value)
+static int set_on_exit(struct pidbox_options *s, const char *value)
 {
 	static const struct word words[] = {
 		{ "kill", PIDBOX_ON_EXIT_KILL },
@@ -240,20 +240,20 @@ static int set_on_exit(struct option_state *s, const char *value)
 	if (one_of(words, ARRAY_LEN(words), value, &n) < 0)
 		return usage(s, "--on-exit takes kill, term or wait, not \"%s\"", value);
 	s->has_on_exit = true;
-	s->public.spec.on_exit = (enum pidbox_on_exit)n;
+	s->spec.on_exit = (enum pidbox_on_exit)n;
 	return 0;
 }
 
-static int set_stop_signal(struct option_state *s, const char *value)
+static int set_stop_signal(struct pidbox_options *s, const char *value)
 {
 	int sig = signal_number(s, "--stop-signal", value);
 
 	if (sig > 0)
-		s->public.spec.stop_signal = sig;
+		s->spec.stop_signal = sig;
 	return sig > 0 ? 0 : sig;
 }
 
-static int set_signal_map(struct option_state *s, const char *value)
+static int set_signal_map(struct pidbox_options *s, const char *value)
 {
 	struct pidbox_sigmap rows[SIG_MAX];
 	size_t n = 0;
@@ -265,41 +265,41 @@ static int set_signal_map(struct option_state *s, const char *value)
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct pidbox_sigmap *at =
-			append((void **)&s->signal_map, s->public.spec.n_signal_map, sizeof(*s->signal_map));
+			append((void **)&s->signal_map, s->spec.n_signal_map, sizeof(*s->signal_map));
 
 		if (at == NULL)
 			return out_of_memory(s);
 		*at = rows[i];
-		s->public.spec.n_signal_map++;
+		s->spec.n_signal_map++;
 	}
 	return 0;
 }
 
-static int set_grace(struct option_state *s, const char *value)
+static int set_grace(struct pidbox_options *s, const char *value)
 {
-	s->public.spec.has_grace = true;
-	return duration(s, "--grace", value, &s->public.spec.grace_us);
+	s->spec.has_grace = true;
+	return duration(s, "--grace", value, &s->spec.grace_us);
 }
 
-static int set_timeout(struct option_state *s, const char *value)
+static int set_timeout(struct pidbox_options *s, const char *value)
 {
-	return duration(s, "--timeout", value, &s->public.spec.timeout_us);
+	return duration(s, "--timeout", value, &s->spec.timeout_us);
 }
 
-static int set_cpu_time(struct option_state *s, const char *value)
+static int set_cpu_time(struct pidbox_options *s, const char *value)
 {
-	return duration(s, "--cpu-time", value, &s->public.spec.cpu_time_us);
+	return duration(s, "--cpu-time", value, &s->spec.cpu_time_us);
 }
 
-static int set_leak_grace(struct option_state *s, const char *value)
+static int set_leak_grace(struct pidbox_options *s, const char *value)
 {
-	s->public.spec.has_leak_grace = true;
-	return duration(s, "--leak-grace", value, &s->public.spec.leak_grace_us);
+	s->spec.has_leak_grace = true;
+	return duration(s, "--leak-grace", value, &s->spec.leak_grace_us);
 }
 
 /* ------------------------------------------------------------ the command's world */
 
-static int add_env(struct option_state *s, const char *value)
+static int add_env(struct pidbox_options *s, const char *value)
 {
 	const char **at;
 
@@ -313,7 +313,7 @@ static int add_env(struct option_state *s, const char *value)
 	return 0;
 }
 
-static int add_unset_env(struct option_state *s, const char *value)
+static int add_unset_env(struct pidbox_options *s, const char *value)
 {
 	const char **at;
 
@@ -327,34 +327,34 @@ static int add_unset_env(struct option_state *s, const char *value)
 	return 0;
 }
 
-static int add_keep_fd(struct option_state *s, const char *value)
+static int add_keep_fd(struct pidbox_options *s, const char *value)
 {
 	int fd, *at;
 
 	if (descriptor(s, "--keep-fd", value, &fd) < 0)
 		return -EINVAL;
-	at = append((void **)&s->keep_fds, s->public.spec.n_keep_fds, sizeof(*at));
+	at = append((void **)&s->keep_fds, s->spec.n_keep_fds, sizeof(*at));
 	if (at == NULL)
 		return out_of_memory(s);
 	*at = fd;
-	s->public.spec.n_keep_fds++;
+	s->spec.n_keep_fds++;
 	return 0;
 }
 
-static int set_hold_fd(struct option_state *s, const char *value)
+static int set_hold_fd(struct pidbox_options *s, const char *value)
 {
-	s->public.spec.hold = true;
-	return descriptor(s, "--hold-fd", value, &s->public.hold_fd);
+	s->spec.hold = true;
+	return descriptor(s, "--hold-fd", value, &s->hold_fd);
 }
 
-static int set_events(struct option_state *s, const char *value)
+static int set_events(struct pidbox_options *s, const char *value)
 {
 	if (strncmp(value, "fd:", 3) != 0)
 		return usage(s, "--events takes fd:N, not \"%s\"", value);
-	return descriptor(s, "--events", value + 3, &s->public.events_fd);
+	return descriptor(s, "--events", value + 3, &s->events_fd);
 }
 
-static int set_report(struct option_state *s, const char *value)
+static int set_report(struct pidbox_options *s, const char *value)
 {
 	int fd;
 
@@ -362,11 +362,11 @@ static int set_report(struct option_state *s, const char *value)
 		return usage(s, "--report takes a file, fd:N or -, not \"%s\"", value);
 	if (strncmp(value, "fd:", 3) == 0 && descriptor(s, "--report", value + 3, &fd) < 0)
 		return -EINVAL;
-	s->public.report = value;
+	s->report = value;
 	return 0;
 }
 
-static int ignore(struct option_state *s, const char *value)
+static int ignore(struct pidbox_options *s, const char *value)
 {
 	(void)s;
 	(void)value;

@@ -24,7 +24,7 @@ static const struct option *find_letter(char letter)
 	return NULL;
 }
 
-static int unknown(struct option_state *s, const char *arg)
+static int unknown(struct pidbox_options *s, const char *arg)
 {
 	const char *elsewhere = option_elsewhere(arg);
 
@@ -36,9 +36,9 @@ static int unknown(struct option_state *s, const char *arg)
 	return -EINVAL;
 }
 
-static int apply(struct option_state *s, const struct option *o, const char *value)
+static int apply(struct pidbox_options *s, const struct option *o, const char *value)
 {
-	char *base = (char *)&s->public;
+	char *base = (char *)s;
 
 	if (o->flag != 0)
 		*(bool *)(base + o->flag) = true;
@@ -47,13 +47,13 @@ static int apply(struct option_state *s, const struct option *o, const char *val
 	return o->set != NULL ? o->set(s, value) : 0;
 }
 
-static int missing(struct option_state *s, const struct option *o)
+static int missing(struct pidbox_options *s, const struct option *o)
 {
 	return err_set(s->err, 0, PIDBOX_CODE_USAGE, "--%s needs an argument: %s", o->name, o->argument);
 }
 
 /* "--name", "--name=value", "--name value". @return how many arguments it took, or -errno */
-static int take_long(struct option_state *s, char *const argv[], int left)
+static int take_long(struct pidbox_options *s, char *const argv[], int left)
 {
 	const char *name = argv[0] + 2;
 	size_t len = strcspn(name, "=");
@@ -76,7 +76,7 @@ static int take_long(struct option_state *s, char *const argv[], int left)
 }
 
 /* "-it", "-C dir", "-Cdir" */
-static int take_letters(struct option_state *s, char *const argv[], int left)
+static int take_letters(struct pidbox_options *s, char *const argv[], int left)
 {
 	for (const char *p = argv[0] + 1; *p != '\0'; p++) {
 		const struct option *o = find_letter(*p);
@@ -99,9 +99,9 @@ static int take_letters(struct option_state *s, char *const argv[], int left)
 	return 1;
 }
 
-static int check(const struct option_state *s)
+static int check(const struct pidbox_options *s)
 {
-	const struct pidbox_spec *spec = &s->public.spec;
+	const struct pidbox_spec *spec = &s->spec;
 
 	if (spec->as_pid1 && s->has_on_exit)
 		return err_set(s->err, 0, PIDBOX_CODE_USAGE, "--as-pid1 has no init: --on-exit cannot work with it");
@@ -112,15 +112,14 @@ static int check(const struct option_state *s)
 
 int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **ret, struct pidbox_error *err)
 {
-	struct option_state *s = calloc(1, sizeof(*s));
+	struct pidbox_options *s = calloc(1, sizeof(*s));
 	int i = 0, r = 0;
 
 	if (s == NULL)
 		return err_set(err, ENOMEM, PIDBOX_CODE_NONE, "reading the options");
 	s->err = err;
-	s->public.spec.size = sizeof(s->public.spec);
-	s->public.hold_fd = s->public.events_fd = -1;
-	s->public.storage_ = s;
+	s->spec.size = sizeof(s->spec);
+	s->hold_fd = s->events_fd = -EBADF;
 	while (i < argc && argv[i][0] == '-' && argv[i][1] != '\0') {
 		if (strcmp(argv[i], "--") == 0) {
 			i++;
@@ -135,19 +134,18 @@ int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **r
 		r = check(s);
 	if (r < 0) {
 		err_shape_usage(err, "reading the options", "`pidbox run --help` tells what each option takes");
-		pidbox_options_free(&s->public);
+		pidbox_options_free(s);
 		return r;
 	}
-	s->public.spec.argv = i < argc ? (const char *const *)(argv + i) : NULL;
-	s->public.spec.set_env = s->set_env;
-	s->public.spec.unset_env = s->unset_env;
-	s->public.spec.uid_maps = s->uid_maps;
-	s->public.spec.gid_maps = s->gid_maps;
-	s->public.spec.signal_map = s->signal_map;
-	s->public.spec.keep_fds = s->keep_fds;
-	s->public.spec.account = s->public.report != NULL || s->public.summary || s->public.spec.fail_on_leak ||
-				 s->public.events_fd >= 0;
-	*ret = &s->public;
+	s->spec.argv = i < argc ? (const char *const *)(argv + i) : NULL;
+	s->spec.set_env = s->set_env;
+	s->spec.unset_env = s->unset_env;
+	s->spec.uid_maps = s->uid_maps;
+	s->spec.gid_maps = s->gid_maps;
+	s->spec.signal_map = s->signal_map;
+	s->spec.keep_fds = s->keep_fds;
+	s->spec.account = s->report != NULL || s->summary || s->spec.fail_on_leak || s->events_fd >= 0;
+	*ret = s;
 	return 0;
 }
 
@@ -156,19 +154,39 @@ struct pidbox_spec *pidbox_options_spec(struct pidbox_options *opts)
 	return &opts->spec;
 }
 
+int pidbox_options_hold_fd(const struct pidbox_options *opts)
+{
+	return opts->hold_fd;
+}
+
+int pidbox_options_events_fd(const struct pidbox_options *opts)
+{
+	return opts->events_fd;
+}
+
+const char *pidbox_options_report(const struct pidbox_options *opts)
+{
+	return opts->report;
+}
+
+uint32_t pidbox_options_flags(const struct pidbox_options *opts)
+{
+	return (opts->summary ? PIDBOX_OPTION_SUMMARY : 0u) | (opts->explain ? PIDBOX_OPTION_EXPLAIN : 0u) |
+	       (opts->dry_run ? PIDBOX_OPTION_DRY_RUN : 0u) | (opts->help ? PIDBOX_OPTION_HELP : 0u) |
+	       (opts->close_fds ? PIDBOX_OPTION_CLOSE_FDS : 0u);
+}
+
 void pidbox_options_free(struct pidbox_options *opts)
 {
-	struct option_state *s = opts != NULL ? opts->storage_ : NULL;
-
-	if (s == NULL)
+	if (opts == NULL)
 		return;
-	free(s->set_env);
-	free(s->unset_env);
-	free(s->uid_maps);
-	free(s->gid_maps);
-	free(s->signal_map);
-	free(s->keep_fds);
-	free(s);
+	free(opts->set_env);
+	free(opts->unset_env);
+	free(opts->uid_maps);
+	free(opts->gid_maps);
+	free(opts->signal_map);
+	free(opts->keep_fds);
+	free(opts);
 }
 
 int pidbox_option_row(size_t index, struct pidbox_option_row *ret)

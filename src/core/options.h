@@ -5,14 +5,20 @@
 
 #include <pidbox.h>
 
-/* Options in the making: what the public struct points into. */
-struct option_state {
-	struct pidbox_options public;
+struct pidbox_options {
+	struct pidbox_spec spec;
+	int hold_fd, events_fd; /* -EBADF: not given */
+	const char *report;
+	bool summary, explain, dry_run, help, close_fds;
+
+	/* what the spec points into */
 	const char **set_env, **unset_env;
 	size_t n_set_env, n_unset_env;
 	struct pidbox_idrange *uid_maps, *gid_maps;
 	struct pidbox_sigmap *signal_map;
 	int *keep_fds;
+
+	/* while they are read */
 	bool has_on_exit, has_map;
 	struct pidbox_error *err;
 };
@@ -25,7 +31,7 @@ struct option {
 	const char *help;
 	size_t flag; /* offset of a bool in struct pidbox_options that it sets */
 	size_t text; /* offset of a const char * that it sets */
-	int (*set)(struct option_state *s, const char *value); /* or this; @return 0 or -errno with s->err filled */
+	int (*set)(struct pidbox_options *s, const char *value); /* or this; @return 0 or -errno with s->err filled */
 };
 
 extern const struct option option_table[];

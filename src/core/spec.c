@@ -7,32 +7,47 @@
 #include "kern/ns.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 enum { SPEC_SIZE_SANE = 65536 };
+
+/*
+ * How large the struct was in 0.1, where it ended with reserved_: programs of then must be taken for ever. It has no
+ * padding there, so that a member which comes next never stands where an old program has left garbage.
+ */
+#define SPEC_SIZE_0_1 (offsetof(struct pidbox_spec, reserved_) + sizeof(((struct pidbox_spec *)NULL)->reserved_))
+#ifdef __LP64__
+_Static_assert(SPEC_SIZE_0_1 == 360, "the layout of 0.1 never changes");
+_Static_assert(SPEC_SIZE_0_1 % _Alignof(struct pidbox_spec) == 0, "struct pidbox_spec has padding at its end");
+#endif
+_Static_assert(sizeof(struct pidbox_spec) >= SPEC_SIZE_0_1, "struct pidbox_spec only grows");
+
+static bool all_zero(const uint8_t *p, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (p[i] != 0)
+			return false;
+	return true;
+}
 
 int spec_take(const struct pidbox_spec *given, struct pidbox_spec *ret, struct pidbox_error *err)
 {
 	struct pidbox_spec spec = { 0 };
 
-	/* The struct of 0.1 is the smallest there has ever been. */
-	if (given == NULL || given->size < sizeof(spec) || given->size > SPEC_SIZE_SANE) {
+	if (given == NULL || given->size < SPEC_SIZE_0_1 || given->size > SPEC_SIZE_SANE) {
 		(void)err_set(err, 0, PIDBOX_CODE_USAGE, "reading struct pidbox_spec");
 		err_why(err, "its size is not that of any version of the struct");
 		err_fix(err, "set .size = sizeof(struct pidbox_spec)");
 		return -EINVAL;
 	}
-	if (given->size > sizeof(spec)) {
-		/* From a newer header: fine as long as it asks for nothing that is unknown here. */
-		const char *p = (const char *)given;
-
-		for (size_t i = sizeof(spec); i < given->size; i++)
-			if (p[i] != 0)
-				return err_set(err, 0, PIDBOX_CODE_USAGE,
-					       "struct pidbox_spec: this library (" PIDBOX_VERSION
-					       ") is too old for it");
-	}
-	memcpy(&spec, given, sizeof(spec));
+	memcpy(&spec, given, given->size < sizeof(spec) ? given->size : sizeof(spec));
+	/* From a newer header: fine as long as it asks for nothing that is unknown here. */
+	if (!all_zero(spec.reserved_, sizeof(spec.reserved_)) ||
+	    (given->size > sizeof(spec) &&
+	     !all_zero((const uint8_t *)given + sizeof(spec), given->size - sizeof(spec))))
+		return err_set(err, 0, PIDBOX_CODE_USAGE,
+			       "struct pidbox_spec: this library (" PIDBOX_VERSION ") is too old for it");
 	spec.size = sizeof(spec);
 	*ret = spec;
 	return 0;
@@ -107,6 +122,13 @@ static const char *contradiction_of_pid1(const struct pidbox_spec *s)
 	return NULL;
 }
 
+static const char *contradiction_of_streams(const struct pidbox_spec *s)
+{
+	if (s->tty && s->stdio != NULL)
+		return "tty and stdio: the standard streams are either the terminal or what is given";
+	return NULL;
+}
+
 static const char *contradiction_of_numbers(const struct pidbox_spec *s)
 {
 	const uint32_t limit = 4194304; /* PID_MAX_LIMIT, include/linux/threads.h */
@@ -136,7 +158,7 @@ int spec_check(const struct pidbox_spec *spec, struct pidbox_error *err)
 {
 	static const char *(*const checks[])(const struct pidbox_spec *) = {
 		unknown_values,        contradiction_of_kinds,   contradiction_of_proc,
-		contradiction_of_pid1, contradiction_of_numbers,
+		contradiction_of_pid1, contradiction_of_streams, contradiction_of_numbers,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

@@ -27,7 +27,9 @@ P, I, I64, SIZE = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_size_t
 for name, result, *arguments in (
         ('pidbox_version', ctypes.c_char_p), ('pidbox_error_new', P), ('pidbox_error_free', None, P),
         ('pidbox_error_format', SIZE, P, ctypes.c_char_p, SIZE), ('pidbox_options_parse', I, I, P, P, P),
-        ('pidbox_options_spec', P, P), ('pidbox_options_free', None, P), ('pidbox_spawn', I, P, P, P),
+        ('pidbox_options_spec', P, P), ('pidbox_options_hold_fd', I, P), ('pidbox_options_events_fd', I, P),
+        ('pidbox_options_report', ctypes.c_char_p, P), ('pidbox_options_flags', ctypes.c_uint32, P),
+        ('pidbox_options_free', None, P), ('pidbox_spawn', I, P, P, P),
         ('pidbox_wait', I, P, I64, P), ('pidbox_exit_status', I, P, P),
         ('pidbox_record', SIZE, P, ctypes.c_char_p, SIZE),
         ('pidbox_record_failed', SIZE, P, P, ctypes.c_char_p, SIZE), ('pidbox_pidfd', I, P), ('pidbox_signal', I, P, I),
@@ -46,7 +48,6 @@ class Box:
     def __init__(self, *options):
         self.error = lib.pidbox_error_new()
         self.box = P()
-        self.result = ctypes.create_string_buffer(4096)  # room for any struct pidbox_result
         argv = (ctypes.c_char_p * (len(options) + 1))(*[o.encode() for o in options], None)
         parsed = P()
         try:
@@ -63,10 +64,10 @@ class Box:
         return text.value.decode()
 
     def wait(self, timeout_us=-1):
-        return lib.pidbox_wait(self.box, timeout_us, self.result)
+        return lib.pidbox_wait(self.box, timeout_us, None)
 
     def status(self):
-        return lib.pidbox_exit_status(self.box, self.result)
+        return lib.pidbox_exit_status(self.box, None)
 
     def record(self):
         size = lib.pidbox_record(self.box, None, 0) + 1
@@ -117,6 +118,35 @@ box.close()
 
 ok('[NOT_FOUND]' in refused('--', 'no-such-command'), 'a command that is missing: ' + refused('--', 'no-such-command'))
 ok('[USAGE]' in refused('--no-such-option'), 'an option that is missing: ' + refused('--no-such-option'))
+
+
+
+def parsed(*options):
+    """What a front has to know of options that the library leaves to it: descriptors, the report, flags."""
+    argv = (ctypes.c_char_p * (len(options) + 1))(*[o.encode() for o in options], None)
+    opts = P()
+    error = lib.pidbox_error_new()
+    try:
+        if lib.pidbox_options_parse(len(options), argv, ctypes.byref(opts), error) < 0:
+            return None
+        return (lib.pidbox_options_hold_fd(opts), lib.pidbox_options_events_fd(opts), lib.pidbox_options_report(opts),
+                lib.pidbox_options_flags(opts))
+    finally:
+        lib.pidbox_options_free(opts)
+        lib.pidbox_error_free(error)
+
+
+EBADF = 9
+ok(parsed('true') == (-EBADF, -EBADF, None, 0), 'no options: %s' % (parsed('true'),))
+ok(parsed('--hold-fd', '7', '--events', 'fd:8', '--report', 'fd:9', 'true') == (7, 8, b'fd:9', 0),
+   'descriptors and report: %s' % (parsed('--hold-fd', '7', '--events', 'fd:8', '--report', 'fd:9', 'true'),))
+for bit, option in enumerate(('--summary', '--explain', '--dry-run', '--help', '--close-fds')):
+    ok(parsed(option, 'true')[3] == 1 << bit, '%s: %s' % (option, parsed(option, 'true')))
+
+box = Box('--as-pid1', '--timeout', '0.05', 'sleep', '1000')
+ok(box.wait() == 0 and box.status() == 124 and box.record()['reason'] == 'timeout' and box.wait() == 0,
+   'a time limit, without a struct: %s' % box.record())
+box.close()
 
 statuses = []
 

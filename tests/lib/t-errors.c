@@ -13,7 +13,7 @@ static const char *const below_a_file[] = { "/dev/null/x", NULL };
 static const char *const plain_file[] = { "./plain", NULL };
 static const char *const no_interpreter[] = { "./no-interpreter", NULL };
 static const char *const garbage[] = { "./garbage", NULL };
-static const int closed_fd[] = { 900 }, closed_stdio[] = { 900, 1, 2 };
+static const int closed_fd[] = { 900 }, closed_stdio[] = { 900, 1, 2 }, open_stdio[] = { 0, 1, 2 };
 
 /* errnum 0: any. code -1: any. */
 static const struct row {
@@ -45,6 +45,8 @@ static const struct row {
 	  SPEC(.argv = truth, .hostname = "0123456789012345678901234567890123456789012345678901234567890123456789"), 0,
 	  125, PIDBOX_CODE_USAGE, NULL },
 	{ "a negative duration", SPEC(.argv = truth, .timeout_us = -5), 0, 125, PIDBOX_CODE_USAGE, NULL },
+	{ "a terminal and three descriptors", SPEC(.argv = truth, .tty = true, .stdio = open_stdio), 0, 125,
+	  PIDBOX_CODE_USAGE, NULL },
 	{ "stop signal 65", SPEC(.argv = truth, .stop_signal = 65), 0, 125, PIDBOX_CODE_USAGE, NULL },
 	{ "as PID 1, on exit wait", SPEC(.argv = truth, .as_pid1 = true, .on_exit = PIDBOX_ON_EXIT_WAIT), 0, 125,
 	  PIDBOX_CODE_USAGE, NULL },
@@ -136,6 +138,15 @@ static void sizes(void)
 	box = NULL;
 	ok(pidbox_spawn(spec, &box, &err) == -EINVAL && err.code == PIDBOX_CODE_USAGE && box == NULL,
 	   "one that does is refused: %s", err.what);
+	newer.newer[3] = 0;
+	spec->reserved_[LEN(spec->reserved_) - 1] = 1;
+	ok(pidbox_spawn(spec, &box, &err) == -EINVAL && err.code == PIDBOX_CODE_USAGE && box == NULL,
+	   "so is one that uses what has no name yet");
+#ifdef __LP64__
+	spec->reserved_[LEN(spec->reserved_) - 1] = 0;
+	spec->size = 360;
+	ok(run(spec, NULL) == 0, "a program that was compiled with the header of 0.1 is served for ever");
+#endif
 }
 
 /* ------------------------------------------------------------ the words */

@@ -105,6 +105,13 @@ so=$(find "$libdir/" -name 'libpidbox.so.0.*' -type f)
 undocumented=$(nm -D --defined-only "$so" | awk '{print $3}' | grep -v '^pidbox_' | grep -v '^_\(init\|fini\)$')
 [ -z "$undocumented" ]
 result "only pidbox_* is exported" $? "$undocumented"
+a=$libdir/libpidbox.a
+unprefixed=$(nm -g --defined-only "$a" | awk 'NF == 3 {print $3}' | grep -v '^pidbox_')
+[ -s "$a" ] && [ -z "$unprefixed" ]
+result "only pidbox_* can collide with names of who links libpidbox.a" $? "$unprefixed"
+[ "$(nm -g --defined-only "$a" | awk 'NF == 3 {print $3}' | sort)" = \
+	"$(nm -D --defined-only "$so" | awk '{print $3}' | grep '^pidbox_' | sort)" ]
+result "both libraries export the same" $?
 for name in $(nm -D --defined-only "$so" | awk '{print $3}' | grep '^pidbox_'); do
 	grep -q "$name" "$top/include/pidbox.h" || missing="$missing $name"
 done

@@ -177,7 +177,7 @@ static bool is_report(const struct pidbox_options *o)
 
 static bool is_nothing(const struct pidbox_options *o)
 {
-	return !S(o).account && !S(o).tty && o->hold_fd == -1 && o->events_fd == -1 && S(o).size == sizeof(S(o));
+	return !S(o).account && !S(o).tty && o->hold_fd < 0 && o->events_fd < 0 && S(o).size == sizeof(S(o));
 }
 
 static const struct {

@@ -110,16 +110,18 @@ static const struct pidbox_result gone = {
 	.reason = PIDBOX_REASON_PARENT_GONE, .exit_code = -1, .signal = 9, .ended_by_uid = -1
 };
 static const struct pidbox_leak two_leaks[] = {
-	{ 17810, 214, 700123,
-	  "sleep\0"
-	  "1000\0",
-	  11 },
-	{ 0, 215, 0,
-	  "a\xff\0\0"
-	  "c d",
-	  7 },
+	{ .pid = 17810,
+	  .inside_pid = 214,
+	  .age_us = 700123,
+	  .command = "sleep\0"
+		     "1000\0",
+	  .command_size = 11 },
+	{ .inside_pid = 215,
+	  .command = "a\xff\0\0"
+		     "c d",
+	  .command_size = 7 },
 };
-static const struct pidbox_leak nameless[] = { { 5, 6, 7, "", 0 } };
+static const struct pidbox_leak nameless[] = { { .pid = 5, .inside_pid = 6, .age_us = 7, .command = "" } };
 static const struct pidbox_result leaks = {
 	.exit_code = 0, .ended_by_uid = -1, .leaked = two_leaks, .n_leaked = 2, .leaked_total = 2
 };
