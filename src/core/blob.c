@@ -47,13 +47,25 @@ uint32_t blob_str(struct blob *b, const char *text)
 	return blob_add(b, text, strlen(text) + 1);
 }
 
-uint32_t blob_table(struct blob *b, const uint32_t *offsets, size_t n)
+static void align(struct blob *b)
 {
 	size_t misaligned = b->len % sizeof(uintptr_t);
-	uint32_t at;
 
 	if (misaligned != 0)
 		(void)blob_add(b, NULL, sizeof(uintptr_t) - misaligned);
+}
+
+uint32_t blob_ids(struct blob *b, const uint32_t *ids, size_t n)
+{
+	align(b);
+	return blob_add(b, ids, n * sizeof(*ids));
+}
+
+uint32_t blob_table(struct blob *b, const uint32_t *offsets, size_t n)
+{
+	uint32_t at;
+
+	align(b);
 	at = (uint32_t)b->len;
 	for (size_t i = 0; i <= n; i++) {
 		uintptr_t entry = i < n ? offsets[i] : 0;

@@ -15,6 +15,8 @@ struct blob {
 /** Add len bytes (zeroes when bytes is NULL). @return their offset; 0 after an error */
 uint32_t blob_add(struct blob *b, const void *bytes, size_t len);
 uint32_t blob_str(struct blob *b, const char *text);
+/** Add n ids, aligned. */
+uint32_t blob_ids(struct blob *b, const uint32_t *ids, size_t n);
 /** Add a table of n offsets, which is ended by 0 and aligned as pointers are. */
 uint32_t blob_table(struct blob *b, const uint32_t *offsets, size_t n);
 

@@ -35,21 +35,48 @@ static int gather_subids(struct plan_facts *f, struct pidbox_error *err)
 	return r;
 }
 
+static bool is_in(uint32_t id, const uint32_t *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == id)
+			return true;
+	return false;
+}
+
+/* Without its gid, is the user in the same groups as the caller without its own? */
+static bool has_own_groups(const struct user_ids *user, uint32_t egid)
+{
+	gid_t own[USER_GROUPS_MAX];
+	int n = getgroups(USER_GROUPS_MAX, own);
+
+	if (n < 0)
+		return false; /* in more of them than a user is given */
+	for (int i = 0; i < n; i++)
+		if (own[i] != egid && !is_in(own[i], user->groups, user->n_groups))
+			return false;
+	for (size_t i = 0; i < user->n_groups; i++)
+		if (user->groups[i] != user->gid && !is_in(user->groups[i], own, (size_t)n))
+			return false;
+	return true;
+}
+
 static int gather_user(const char *user, struct plan_facts *f, struct pidbox_error *err)
 {
-	struct user_ids ids;
-	int r = user_lookup(user, NULL, &ids);
+	int r = user_lookup(user, NULL, &f->user);
 
+	if (r == -E2BIG) {
+		r = err_set(err, -r, PIDBOX_CODE_NONE, "looking up the user \"%s\"", user);
+		err_why(err, "it is in more than %d groups", USER_GROUPS_MAX);
+		err_fix(err, "name one group: --user U:G");
+		return r;
+	}
 	if (r < 0) {
 		r = err_set(err, -r, PIDBOX_CODE_NOT_FOUND, "looking up the user \"%s\"", user);
 		err_why(err, "neither /etc/passwd and /etc/group nor getent(1) know it");
 		err_fix(err, "give numbers: --user UID:GID");
 		return r;
 	}
-	f->uid = ids.uid;
-	f->gid = ids.gid;
-	f->n_groups = ids.n_groups < WIRE_MAX_GROUPS ? ids.n_groups : WIRE_MAX_GROUPS;
-	memcpy(f->groups, ids.groups, f->n_groups * sizeof(f->groups[0]));
+	f->own_groups = has_own_groups(&f->user, f->egid);
 	return 0;
 }
 

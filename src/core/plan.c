@@ -308,6 +308,28 @@ static void plan_inside(struct maker *m)
 
 /* ------------------------------------------------------------ command */
 
+/*
+ * setgroups is denied where an ordinary user maps a single id (user_namespaces(7)), and refused without CAP_SETGID. Who
+ * becomes what the caller is already does without. With more ids mapped, a number inside is not the same group outside.
+ */
+static bool groups_are_there(const struct maker *m, uint32_t gid)
+{
+	const struct plan_map *map = &m->plan->gid_map;
+	uint32_t own = m->facts->egid;
+
+	if (!m->facts->own_groups)
+		return false;
+	return m->user_ns ? maps_only(map, own) && map->ranges[0].inside == gid : gid == own;
+}
+
+static void plan_user(struct maker *m, const struct user_ids *user)
+{
+	if (groups_are_there(m, user->gid))
+		add(m, STEP_USER, "setresgid(%u), setresuid(%u)", user->gid, user->uid)->flags = STEP_USER_KEEP_GROUPS;
+	else
+		add(m, STEP_USER, "setgroups(%zu), setresgid(%u), setresuid(%u)", user->n_groups, user->gid, user->uid);
+}
+
 static void plan_command(struct maker *m)
 {
 	const struct pidbox_spec *s = m->spec;
@@ -319,7 +341,7 @@ static void plan_command(struct maker *m)
 	if (s->tty || s->stdio != NULL)
 		add(m, STEP_STDIO, "dup3() onto 0, 1, 2");
 	if (s->user != NULL)
-		add(m, STEP_USER, "setgroups(%zu), setresgid(%u), setresuid(%u)", f->n_groups, f->gid, f->uid);
+		plan_user(m, &f->user);
 	if (s->chdir != NULL)
 		add(m, STEP_CHDIR, "chdir(\"%s\")", s->chdir)->text = blob_str(&m->blob, s->chdir);
 	if (plan_find(m->plan, STEP_RAISE_CAPS) >= 0)
@@ -373,10 +395,9 @@ static void fill_wire(struct maker *m, struct wire_plan *w)
 	w->leak_grace_us = s->has_leak_grace ? s->leak_grace_us : 100000;
 	w->started_realtime_us = f->realtime_us;
 	w->has_user = s->user != NULL;
-	w->uid = f->uid;
-	w->gid = f->gid;
-	w->n_groups = (uint32_t)f->n_groups;
-	memcpy(w->groups, f->groups, sizeof(w->groups));
+	w->uid = f->user.uid;
+	w->gid = f->user.gid;
+	w->n_groups = (uint32_t)f->user.n_groups;
 	(void)snprintf(w->proc_word, sizeof(w->proc_word), "%s", plan_proc_word(s->proc));
 	w->n_steps = (uint32_t)m->plan->n_rows;
 	memcpy(w->steps, m->steps, sizeof(w->steps));
@@ -388,6 +409,7 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	struct pidbox_plan *plan = calloc(1, sizeof(*plan));
 	struct maker m = { .spec = spec, .facts = facts, .plan = plan };
 	struct command_tables tables = { 0 };
+	uint32_t groups;
 	int r;
 
 	if (plan == NULL)
@@ -399,6 +421,7 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	plan_outside(&m);
 	plan_inside(&m);
 	plan_command(&m);
+	groups = blob_ids(&m.blob, facts->user.groups, facts->user.n_groups);
 	command_build(&m.blob, spec, facts, &tables);
 	if (spec->name != NULL)
 		tables.name = blob_str(&m.blob, spec->name);
@@ -410,6 +433,7 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	}
 	fill_wire(&m, plan->wire);
 	plan->wire->size = (uint32_t)m.blob.len;
+	plan->wire->groups = groups;
 	plan->wire->argv = tables.argv;
 	plan->wire->envp = tables.envp;
 	plan->wire->paths = tables.paths;

@@ -8,6 +8,7 @@
 
 #include "core/steps.h"
 #include "core/wire.h"
+#include "kern/user.h"
 
 #include <pidbox.h>
 
@@ -27,9 +28,9 @@ struct plan_facts {
 	const char *const *environ;
 	uint64_t signal_mask;
 	int64_t realtime_us;
-	struct plan_map subuids, subgids;           /* only with PIDBOX_MAP_AUTO; inside is 0 in each */
-	uint32_t uid, gid, groups[WIRE_MAX_GROUPS]; /* of spec->user */
-	size_t n_groups;
+	struct plan_map subuids, subgids; /* only with PIDBOX_MAP_AUTO; inside is 0 in each */
+	struct user_ids user;
+	bool own_groups; /* besides its gid, the user is in the groups that the caller is in */
 };
 
 struct plan_row {

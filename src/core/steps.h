@@ -72,6 +72,7 @@ extern const struct step_row step_rows[STEP_MAX_];
 enum {
 	STEP_MAP_DENY_SETGROUPS = 1, /* map-ids: give up setgroups first */
 	STEP_PROC_AUTO = 1,          /* mount-proc: a refusal is a warning */
+	STEP_USER_KEEP_GROUPS = 1,   /* user: the caller's groups are the user's */
 };
 
 #endif

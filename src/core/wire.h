@@ -18,7 +18,6 @@ enum {
 	WIRE_LEAK_COMMAND = 1024, /* bytes of a leaked process's command line that are reported */
 	WIRE_LEAKS_NAMED = 1024,  /* leaked processes that are named; the rest is counted */
 	WIRE_MAX_STEPS = 40,
-	WIRE_MAX_GROUPS = 64,
 	WIRE_MAX_KEEP = 64,
 };
 
@@ -66,7 +65,7 @@ struct wire_plan {
 	int64_t grace_us, timeout_us, cpu_time_us, leak_grace_us;
 	int64_t started_realtime_us;
 	uint32_t uid, gid, n_groups;
-	uint32_t groups[WIRE_MAX_GROUPS];
+	uint32_t groups;   /* offset of n_groups ids */
 	char proc_word[8]; /* "fresh", "keep" or "none", for the record */
 	struct wire_step steps[WIRE_MAX_STEPS];
 };

@@ -52,12 +52,12 @@ static int step_stdio(struct box *b, const struct wire_step *step, int32_t *ret_
 
 static int step_user(struct box *b, const struct wire_step *step, int32_t *ret_aux)
 {
-	struct wire_plan *p = b->plan;
+	const struct wire_plan *p = b->plan;
 
-	(void)step;
 	/* Raw calls: libc's would stop all threads of a process whose memory this only borrows. */
 	*ret_aux = 1;
-	if (syscall(SYS_setgroups, (size_t)p->n_groups, p->groups) < 0)
+	if (!(step->flags & STEP_USER_KEEP_GROUPS) &&
+	    syscall(SYS_setgroups, (size_t)p->n_groups, box_text(b, p->groups)) < 0)
 		return -errno;
 	*ret_aux = 2;
 	if (syscall(SYS_setresgid, p->gid, p->gid, p->gid) < 0)

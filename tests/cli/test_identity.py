@@ -109,6 +109,43 @@ def user_option(t):
 
 
 @test(modes='root')
+def every_group_of_the_user(t):
+    """initgroups(3): all groups that list the user. The user databases are of the test's own, by mounts of its own."""
+    want = [100, *range(3000, 3500)]
+    t.write('passwd', 'root:x:0:0::/:/bin/sh\nmany:x:4000:100::/:/bin/sh\nmost:x:4001:100::/:/bin/sh\n')
+    t.write('group', ''.join(f'g{g}:x:{g}:many\n' for g in want[1:]) + ''.join(f'h{g}:x:{g}:most\n' for g in range(5000, 6100)))
+    mounts = 'mount --bind passwd /etc/passwd && mount --bind group /etc/group && exec pidbox run --user "$1" -- "$2"'
+    r = t.run(['unshare', '-m', 'sh', '-c', mounts, 'sh', 'many', t.helper('showids')])
+    t.good(r, 0)
+    t.eq(sorted(map(int, r.out.split('groups')[1].split())), want, 'groups')
+    r = t.run(['unshare', '-m', 'sh', '-c', mounts, 'sh', 'most', t.helper('showids')])
+    t.error(r, has=('most', '1024 groups'))
+
+
+@test
+def the_callers_own_ids_as_the_user(t):
+    """setgroups is denied in an ordinary user's namespace (user_namespaces(7)), and not needed for this."""
+    want = own_ids(t).split()[:8]
+    for args in [], ['--map', 'me'], ['--as-pid1']:
+        r = t.box(*args, '--user', f'{os.getuid()}:{os.getgid()}', '--', t.helper('showids'))
+        t.good(r, 0)
+        t.eq(r.out.split()[:8], want, f'{args}: ids')
+    t.good(t.box('--map', 'root', '--user', '0:0', '--', 'sh', '-c', 'echo $(id -u):$(id -g)'), 0, '0:0\n')
+    if t.mode == 'user':
+        t.error(t.box('--user', '12345:12345', '--', 'true'), 'IDMAP')
+
+
+@test(modes='root')
+def a_group_too_many_is_not_kept(t):
+    """--user U:G is that group and no other: where setgroups is denied, an error says so."""
+    u = ['setpriv', '--reuid', '54321', '--regid', '54321', '--groups', '54321,7']
+    r = t.run([*u, t.pidbox, 'run', '--user', '54321:54321', '--', 'true'])
+    t.error(r, 'IDMAP', has='supplementary groups')
+    r = t.run(['setpriv', '--reuid', '54321', '--regid', '54321', '--groups', '54321', t.pidbox, 'run', '--user', '54321:54321', '--', 'true'])
+    t.good(r, 0, '')
+
+
+@test(modes='root')
 def supplementary_groups_stay(t):
     r = t.run(['setpriv', '--groups', '7,8,1234', t.pidbox, 'run', '--', t.helper('showids')])
     t.ok(r.out.endswith('groups 7 8 1234\n'), r.out)

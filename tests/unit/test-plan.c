@@ -43,10 +43,7 @@ static const struct plan_facts ann_as_user = {
 	.euid = 1000,
 	.egid = 1001,
 	.environ = env,
-	.uid = 5,
-	.gid = 6,
-	.groups = { 6, 7 },
-	.n_groups = 2,
+	.user = { .uid = 5, .gid = 6, .groups = { 6, 7 }, .n_groups = 2 },
 };
 
 static struct pidbox_spec with_defaults(struct pidbox_spec spec)
@@ -516,6 +513,7 @@ static void test_numbers(void)
 									    .user = "5:6" });
 	struct pidbox_plan *plan = make(&none, &root);
 	const struct wire_plan *w = plan->wire;
+	const uint32_t *groups;
 	bool same = true;
 
 	for (int i = 1; i <= 64; i++)
@@ -539,9 +537,53 @@ static void test_numbers(void)
 	ok(w->n_keep == 2 && w->keep[0] == 9 && w->keep[1] == 12, "kept descriptors");
 	ok(w->stdio_given && w->stdio[0] == 5 && w->stdio[1] == 6 && w->stdio[2] == -1,
 	   "three descriptors, one closed");
-	ok(w->has_user && w->uid == 5 && w->gid == 6 && w->n_groups == 2 && w->groups[1] == 7, "the user");
+	groups = (const uint32_t *)(const void *)plan_text(w, w->groups);
+	ok(w->has_user && w->uid == 5 && w->gid == 6 && w->n_groups == 2 && groups[0] == 6 && groups[1] == 7,
+	   "the user");
 	ok(strcmp(plan_text(w, w->name), "me") == 0, "the name");
 	pidbox_plan_free(plan);
+}
+
+/* setgroups(2): where it is denied, becoming who one is must do without. */
+static void test_groups(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t egid, gid;
+		bool own_groups, kept;
+		struct pidbox_spec spec;
+	} rows[] = {
+		{ "its own ids", 1001, 1001, true, true, { .user = "1000" } },
+		{ "another group", 1001, 1002, true, false, { .user = "1000:1002" } },
+		{ "fewer groups", 1001, 1001, false, false, { .user = "1000:1001" } },
+		{ "root inside", 1001, 0, true, true, { .user = "0:0", .map = PIDBOX_MAP_ROOT } },
+		{ "its own number, which root inside does not have",
+		  1001,
+		  1001,
+		  true,
+		  false,
+		  { .user = "0:1001", .map = PIDBOX_MAP_ROOT } },
+		/* 27 inside is not the 27 outside then */
+		{ "subordinate ids", 1001, 0, true, false, { .user = "0", .map = PIDBOX_MAP_AUTO } },
+	};
+	static struct plan_facts facts;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct pidbox_spec spec = with_defaults(rows[i].spec);
+		struct pidbox_plan *plan;
+		int at;
+
+		facts = ann_subids;
+		facts.egid = rows[i].egid;
+		facts.own_groups = rows[i].own_groups;
+		facts.user = (struct user_ids){ .gid = rows[i].gid, .groups = { rows[i].gid }, .n_groups = 1 };
+		plan = make(&spec, &facts);
+		at = plan_find(plan, STEP_USER);
+		ok(at >= 0 && !(plan->wire->steps[at].flags & STEP_USER_KEEP_GROUPS) == !rows[i].kept &&
+			   (strstr(plan->rows[at].call, "setgroups") == NULL) == rows[i].kept,
+		   "%s: the groups are %s", rows[i].name, rows[i].kept ? "left as they are" : "set");
+		pidbox_plan_free(plan);
+	}
 }
 
 /* --as-pid1: the process that was PID 1 all along does the last steps. */
@@ -719,6 +761,7 @@ int main(void)
 	test_many_ranges();
 	test_single_steps();
 	test_numbers();
+	test_groups();
 	test_sides();
 	test_commands();
 	test_many_arguments();
