@@ -157,7 +157,7 @@ static int step_load_init(struct start *s, size_t row)
 
 static int step_open_tty(struct start *s, size_t row)
 {
-	int r = tty_open_pair(0, &s->box->tty, &s->slave);
+	int r = tty_open_pair(&s->box->tty, &s->slave);
 
 	(void)row;
 	if (r == 0) {

@@ -349,6 +349,14 @@ def own_terminal(t):
 
 
 @test
+def size_from_whichever_stream_is_the_terminal(t):
+    for redirected in '</dev/null', '</dev/null >out', '</dev/null 2>/dev/null':
+        s = Term(t, ['sh', '-c', f'pidbox run -t -- stty size {redirected}; cat out 2>/dev/null; rm -f out; echo end'], rows=31, cols=97)
+        t.eq(s.expect(r'(\d+ \d+)\r+\n')[1], '31 97', f'window size with {redirected}')
+        s.expect('end')
+
+
+@test
 def resize(t):
     s = Term(t, [t.pidbox, 'run', '--tty', '--', 'winsize'], rows=24, cols=80)
     s.expect('24 80\r\n')
