@@ -17,6 +17,12 @@ void out_error(const struct pidbox_error *err);
 void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int out_write(int fd, const void *buf, size_t size);
 
+/* fds.c: the caller's descriptors and our own */
+void fds_hold_places(void);
+/* A descriptor that an option names is for us, not for the command. @return its number from now on, or -errno */
+int fds_claim(int fd, const char *option, struct pidbox_error *err);
+void fds_keep_only(const int *own, size_t n, bool keep_stdio);
+
 /* plan_words.c: a plan in words */
 void words_plan(FILE *out, const struct pidbox_plan *plan);
 void words_explain(const struct pidbox *box, const struct pidbox_info *info, enum pidbox_side from,

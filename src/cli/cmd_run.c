@@ -3,17 +3,15 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 struct run {
 	struct pidbox_options *opts;
 	struct reporting reporting;
 	struct relay relay;
+	int hold_fd;   /* -1: none */
 	uint64_t mask; /* blocked signals of the caller */
 };
 
@@ -56,45 +54,6 @@ static int dry_run(const struct pidbox_spec *spec)
 	return fflush(stdout) == 0 ? 0 : PIDBOX_EXIT_FAILED;
 }
 
-/*
- * What the caller has closed of 0, 1, 2 must not become one of our descriptors. The command gets them closed, as they
- * were: the placeholders go away at its exec.
- */
-static void hold_places(void)
-{
-	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			(void)open("/dev/null", O_RDWR | O_CLOEXEC); /* gets the lowest free number: fd */
-}
-
-static int claim_hold_fd(const struct pidbox_options *opts, struct pidbox_error *err)
-{
-	int fd = pidbox_options_hold_fd(opts);
-
-	if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
-		return 0;
-	*err = (struct pidbox_error){
-		.errnum = EBADF,
-		.code = PIDBOX_CODE_USAGE,
-		.what = "--hold-fd: using the descriptor",
-		.why = "no such descriptor is open",
-		.fix = "open it in the shell, for example 3<fifo",
-	};
-	return -EBADF;
-}
-
-static void close_gap(int from, int to)
-{
-	if (from > to || syscall(SYS_close_range, (unsigned)from, (unsigned)to, 0) == 0)
-		return;
-	for (int fd = from; fd <= to && fd < sysconf(_SC_OPEN_MAX); fd++) /* refused, or before Linux 5.9 */
-		(void)close(fd);
-}
-
-/*
- * A pipe is at its end when the command has closed it: neither standard input and output nor an inherited descriptor
- * may stay open here. Standard error stays, for our own words.
- */
 static void let_go_of_the_callers(const struct run *run)
 {
 	int own[16] = {
@@ -104,29 +63,10 @@ static void let_go_of_the_callers(const struct run *run)
 		run->reporting.events_fd,
 	};
 	size_t n = 4;
-	int next = 3, null;
 
 	n += pidbox_fds(run->relay.box, own + n, sizeof(own) / sizeof(own[0]) - n);
-	for (;;) {
-		int least = -1;
-
-		for (size_t i = 0; i < n; i++)
-			if (own[i] >= next && (least < 0 || own[i] < least))
-				least = own[i];
-		if (least < 0)
-			break;
-		close_gap(next, least - 1);
-		next = least + 1;
-	}
-	close_gap(next, INT_MAX);
-	if (run->relay.tty >= 0)
-		return; /* the terminal's relay reads and writes them */
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0) {
-		(void)dup2(null, STDIN_FILENO);
-		(void)dup2(null, STDOUT_FILENO);
-		(void)close(null);
-	}
+	/* The relay of a terminal of the box's own reads and writes 0 and 1. */
+	fds_keep_only(own, n, run->relay.tty >= 0);
 }
 
 static void warn_of_steps(const struct pidbox *box)
@@ -174,6 +114,26 @@ static const struct pidbox_error *hold_error(int r, struct pidbox_error *err)
 	return err;
 }
 
+/* By a signal to us, before the command could have got it: the record is all that tells of the box. */
+static void __attribute__((noreturn)) die_while_held(struct run *run, int sig)
+{
+	struct pidbox_error err = {
+		.errnum = EINTR,
+		.exit_status = 128 + sig,
+		.step = "hold",
+		.what = "waiting on --hold-fd",
+		.fix = "write a byte to start the command",
+	};
+	char name[16];
+
+	pidbox_signal_name(sig, name);
+	(void)snprintf(err.why, sizeof(err.why), "%s ended pidbox first: the command was not started", name);
+	pidbox_free(run->relay.box);
+	terminal_restore(run->relay.terminal);
+	reporting_failed(&run->reporting, &err);
+	signals_die_of(sig);
+}
+
 /* Between ready and start: the story, and the caller's checkpoint. @return 0, or the exit status */
 static int hold(struct run *run)
 {
@@ -185,12 +145,9 @@ static int hold(struct run *run)
 	reporting_ready(&run->reporting, &info);
 	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
 		words_explain(run->relay.box, &info, PIDBOX_SIDE_FRONT, PIDBOX_SIDE_INIT);
-	r = pidbox_options_hold_fd(run->opts) >= 0 ? relay_hold(&run->relay, pidbox_options_hold_fd(run->opts)) : 0;
-	if (r > 0) {
-		pidbox_free(run->relay.box);
-		terminal_restore(run->relay.terminal);
-		signals_die_of(r);
-	}
+	r = run->hold_fd >= 0 ? relay_hold(&run->relay, run->hold_fd) : 0;
+	if (r > 0)
+		die_while_held(run, r);
 	if (r < 0)
 		return give_up(run, hold_error(r, &err));
 	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
@@ -273,10 +230,13 @@ static int run_box(struct run *run)
 {
 	struct pidbox_result res;
 	struct pidbox_error err = { 0 };
-	int status, waited;
+	int status = 0, waited;
 
-	hold_places();
-	if (reporting_open(&run->reporting, run->opts, &err) < 0 || claim_hold_fd(run->opts, &err) < 0) {
+	fds_hold_places();
+	run->hold_fd = pidbox_options_hold_fd(run->opts);
+	if (run->hold_fd >= 0)
+		run->hold_fd = status = fds_claim(run->hold_fd, "--hold-fd", &err);
+	if (status < 0 || reporting_open(&run->reporting, run->opts, &err) < 0) {
 		out_error(&err);
 		return PIDBOX_EXIT_FAILED;
 	}

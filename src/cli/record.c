@@ -10,37 +10,14 @@
 
 /* ------------------------------------------------------------ opening */
 
-static int usage_of_fd(int fd, const char *option, struct pidbox_error *err)
-{
-	*err = (struct pidbox_error){
-		.errnum = EBADF,
-		.code = PIDBOX_CODE_USAGE,
-		.exit_status = PIDBOX_EXIT_FAILED,
-		.why = "no such descriptor is open",
-		.fix = "open it in the shell, for example 3>file",
-	};
-	(void)snprintf(err->what, sizeof(err->what), "%s: using descriptor %d", option, fd);
-	return -EBADF;
-}
-
-/* A descriptor of the caller's that is pidbox's to use: the command does not get it. */
-static int claim(int fd, const char *option, struct pidbox_error *err)
-{
-	if (fd > 2 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-		return usage_of_fd(fd, option, err);
-	if (fd <= 2 && (fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
-		return usage_of_fd(fd, option, err);
-	return fd;
-}
-
 static int open_report(const char *where, struct pidbox_error *err)
 {
 	int fd;
 
 	if (strcmp(where, "-") == 0)
-		return claim(STDERR_FILENO, "--report", err);
+		return fds_claim(STDERR_FILENO, "--report", err);
 	if (strncmp(where, "fd:", 3) == 0)
-		return claim(atoi(where + 3), "--report", err);
+		return fds_claim(atoi(where + 3), "--report", err);
 	fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd >= 0)
 		return fd;
@@ -59,7 +36,7 @@ int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidb
 	r->opts = opts;
 	r->report_fd = r->events_fd = -1;
 	if (events_fd >= 0) {
-		r->events_fd = claim(events_fd, "--events", err);
+		r->events_fd = fds_claim(events_fd, "--events", err);
 		if (r->events_fd < 0)
 			return r->events_fd;
 	}

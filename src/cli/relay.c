@@ -10,10 +10,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#ifndef SI_KERNEL
-#define SI_KERNEL 0x80
-#endif
-
 /* One direction of the terminal: what has been read and not been written yet. */
 struct flow {
 	char buf[4096]; /* no more than a pipe takes in one piece when it is writable (PIPE_BUF) */

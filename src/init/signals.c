@@ -28,10 +28,6 @@
 
 enum { SIG_RTMIN_KERNEL = 32 }; /* the first that is queued, whatever the C library keeps for itself */
 
-#ifndef SI_KERNEL
-#define SI_KERNEL 0x80
-#endif
-
 /* Signals whose default action ends a process, as far as a sender means that by them (signal(7)). */
 static bool ends_by_default(int sig)
 {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/parse.h"
 #include "base/util.h"
 
@@ -102,24 +103,6 @@ static char *put_string(char *to, const char *s)
 	return to;
 }
 
-static char *put_number(char *to, int number)
-{
-	/* Negated as unsigned: the smallest int has no positive counterpart. */
-	unsigned int n = number < 0 ? 0U - (unsigned int)number : (unsigned int)number;
-	char digits[10];
-	size_t len = 0;
-
-	if (number < 0)
-		*to++ = '-';
-	do {
-		digits[len++] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n > 0);
-	while (len > 0)
-		*to++ = digits[--len];
-	return to;
-}
-
 void sig_name(int sig, char buf[static 16])
 {
 	char *to = put_string(buf, "SIG");
@@ -132,10 +115,10 @@ void sig_name(int sig, char buf[static 16])
 		to = put_string(to, "RTMIN");
 		if (sig > SIG_RTMIN) {
 			*to++ = '+';
-			to = put_number(to, sig - SIG_RTMIN);
+			to += io_decimal(to, sig - SIG_RTMIN);
 		}
 	} else {
-		to = put_number(to, sig);
+		to += io_decimal(to, sig);
 	}
 	*to = '\0';
 }

@@ -296,6 +296,38 @@ def hold(t):
 
 
 @test
+def a_signal_while_held_leaves_a_record(t):
+    for sig in signal.SIGTERM, signal.SIGINT:
+        rd, wr = pipe()
+        erd, ewr = pipe()
+        f = t.path('rec')
+        with opened(rd, wr, erd):
+            p = t.start_box('--hold-fd', str(rd), '--report', f, '--events', f'fd:{ewr}', '--', 'touch', 'ran', pass_fds=[rd, ewr])
+            os.close(ewr)
+            ev = Lines(erd)
+            t.eq([json.loads(ev.line())['event'] for _ in range(2)], ['created', 'ready'], 'events')
+            p.send_signal(sig)
+            t.eq(t.finish(p), -sig, 'status')
+            rec = t.record(f)
+            valid(t, rec, reason='setup-failed', step='hold', command=['touch', 'ran'])
+            t.ok(sig.name in rec['why'], f'why: {rec["why"]!r}')
+            last = json.loads(ev.line())
+            t.eq((last['event'], last['record']), ('exit', rec), 'the last event')
+        t.nothing_left()
+    t.ok(not os.path.exists(t.path('ran')), 'the command has run')
+
+
+@test
+def hold_on_a_standard_stream(t):
+    """It is the command's as well, as with --report fd:1 and --events fd:1."""
+    r = t.box('--hold-fd', '0', '--', 'cat', input='!rest')
+    t.good(r, 0, 'rest')
+    r = t.box('--events', 'fd:1', '--', 'echo', 'hi')
+    t.good(r, 0, None)
+    t.ok('hi\n' in r.out and '"exec"' in r.out, f'output {r.out!r}')
+
+
+@test
 def hold_and_the_front_killed(t):
     rd, wr = pipe()
     with opened(rd, wr):

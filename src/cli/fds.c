@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The caller's descriptors: whose they are, and when we let go of them. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * What the caller has closed of 0, 1, 2 must not become one of our descriptors. The command gets them closed, as they
+ * were: the placeholders go away at its exec.
+ */
+void fds_hold_places(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", O_RDWR | O_CLOEXEC); /* gets the lowest free number: fd */
+}
+
+/* A standard stream is the command's as well: of that one we take a copy. */
+int fds_claim(int fd, const char *option, struct pidbox_error *err)
+{
+	int r = fd > 2 ? fcntl(fd, F_SETFD, FD_CLOEXEC) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (r >= 0)
+		return fd > 2 ? fd : r;
+	*err = (struct pidbox_error){
+		.errnum = errno,
+		.code = PIDBOX_CODE_USAGE,
+		.exit_status = PIDBOX_EXIT_FAILED,
+		.why = "no such descriptor is open",
+		.fix = "open it in the shell, for example 3>file or 3<fifo",
+	};
+	(void)snprintf(err->what, sizeof(err->what), "%s: using descriptor %d", option, fd);
+	return -err->errnum;
+}
+
+/* Refused, before Linux 5.9, or nothing between the two: then one by one. */
+static void close_gap(unsigned from, unsigned to)
+{
+	if (syscall(SYS_close_range, from, to, 0) < 0)
+		for (long end = sysconf(_SC_OPEN_MAX); from <= to && from < end; from++)
+			(void)close((int)from);
+}
+
+static unsigned least_from(const int *fds, size_t n, unsigned from)
+{
+	unsigned least = ~0u;
+
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] >= 0 && (unsigned)fds[i] >= from && (unsigned)fds[i] < least)
+			least = (unsigned)fds[i];
+	return least;
+}
+
+/*
+ * A pipe is at its end when the command has closed it: neither standard input and output nor an inherited descriptor
+ * may stay open here. Standard error stays, for our own words.
+ */
+void fds_keep_only(const int *own, size_t n, bool keep_stdio)
+{
+	int null;
+
+	/* After the gap that has no end `from` wraps to 0. */
+	for (unsigned from = 3, kept; from > 0; from = kept + 1) {
+		kept = least_from(own, n, from);
+		close_gap(from, kept - 1);
+	}
+	null = keep_stdio ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
+		(void)close(null);
+	}
+}
