@@ -118,6 +118,12 @@ static void probe_map_refused(const struct failure *f)
 			"to map uid 0, CAP_SETFCAP");
 }
 
+static void probe_map_helper(const struct failure *f)
+{
+	if (f->plan->helper_words[0] != '\0')
+		err_why(f->err, "%s (/etc/subuid and /etc/subgid must have the ranges)", f->plan->helper_words);
+}
+
 static const char *tried_path(const struct failure *f)
 {
 	const struct wire_plan *w = f->plan->wire;
@@ -224,9 +230,9 @@ static const struct diagnosis diagnoses[] = {
 	  "more than one's own id can only be mapped by newuidmap and newgidmap, which are not installed",
 	  "install the package uidmap, or use --map me or --map root", NULL },
 	{ STEP_MAP_HELPER, EPERM, PIDBOX_CODE_IDMAP,
-	  "newuidmap or newgidmap refused (its own words are above): /etc/subuid and /etc/subgid must have the ranges",
+	  "newuidmap or newgidmap refused: /etc/subuid and /etc/subgid must have the ranges",
 	  "usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER (as root), or use --map me or --map root",
-	  NULL },
+	  probe_map_helper },
 	{ STEP_HOSTNAME, EPERM, PIDBOX_CODE_DENIED, "a security module or seccomp filter refuses it",
 	  "leave --hostname out", NULL },
 	{ STEP_PROC_PRIVATE, EINVAL, PIDBOX_CODE_NONE,

@@ -50,6 +50,7 @@ struct pidbox_plan {
 	struct plan_map uid_map, gid_map;
 	enum pidbox_proc proc;
 	bool as_pid1;
+	char helper_words[256]; /* what newuidmap or newgidmap said when it refused */
 };
 
 int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, struct pidbox_plan **ret,

@@ -294,11 +294,15 @@ static int step_map_front(struct start *s, size_t row)
 
 static int step_map_helper(struct start *s, size_t row)
 {
-	const struct pidbox_plan *plan = s->box->plan;
-	int r = idmap_run_helper("newuidmap", s->box->init_pid, plan->uid_map.ranges, plan->uid_map.n);
+	struct pidbox_plan *plan = s->box->plan;
+	char *words = plan->helper_words;
+	const size_t size = sizeof(plan->helper_words);
+	int r = idmap_run_helper("newuidmap", s->box->init_pid, plan->uid_map.ranges, plan->uid_map.n, words, size);
 
 	(void)row;
-	return r < 0 ? r : idmap_run_helper("newgidmap", s->box->init_pid, plan->gid_map.ranges, plan->gid_map.n);
+	if (r == 0)
+		r = idmap_run_helper("newgidmap", s->box->init_pid, plan->gid_map.ranges, plan->gid_map.n, words, size);
+	return r;
 }
 
 static int step_go(struct start *s, size_t row)

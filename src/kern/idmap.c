@@ -3,13 +3,13 @@
 
 #include "base/io.h"
 #include "base/sink.h"
+#include "kern/helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -40,15 +40,16 @@ static int was_written(pid_t pid, const char *program)
 	return io_read_file(AT_FDCWD, path, text, sizeof(text)) > 0 ? 0 : -EPERM;
 }
 
-int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange *ranges, size_t n)
+int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange *ranges, size_t n, char *words,
+		     size_t size)
 {
 	char numbers[1 + 3 * HELPER_MAX_RANGES][16];
 	char *argv[3 + 3 * HELPER_MAX_RANGES] = { (char *)program };
 	size_t argc = 1;
-	pid_t child;
-	int status;
+	size_t len;
 	int r;
 
+	words[0] = '\0';
 	if (n > HELPER_MAX_RANGES)
 		return -E2BIG;
 	(void)snprintf(numbers[0], sizeof(numbers[0]), "%d", (int)pid);
@@ -62,13 +63,9 @@ int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange
 		}
 	}
 	argv[argc] = NULL;
-	r = posix_spawnp(&child, program, NULL, NULL, argv, environ);
-	if (r != 0)
-		return -r;
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return was_written(pid, program); /* ECHILD: the caller ignores SIGCHLD, the status is lost */
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 127 ? -ENOENT : -EPERM;
+	r = helper_run(program, argv, environ, STDERR_FILENO, words, size, &len);
+	words[strcspn(words, "\n")] = '\0';
+	if (r == -ECHILD) /* the caller ignores SIGCHLD, the status is lost */
+		return was_written(pid, program);
+	return r <= 0 ? r : r == 127 ? -ENOENT : -EPERM;
 }

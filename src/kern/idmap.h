@@ -9,8 +9,10 @@
 size_t idmap_format(const struct pidbox_idrange *ranges, size_t n, char *buf, size_t size);
 /**
  * Run newuidmap or newgidmap, which write a map with the rights that /etc/subuid and /etc/subgid give.
+ * @param words  gets the first line of what it said on standard error, maybe ""
  * @return 0; -ENOENT: not installed; -EPERM: it refused
  */
-int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange *ranges, size_t n);
+int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange *ranges, size_t n, char *words,
+		     size_t size);
 
 #endif

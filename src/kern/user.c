@@ -12,16 +12,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/parse.h"
+#include "kern/helper.h"
 
 #define NAME_SIZE     256
 #define FILE_SIZE_MAX ((size_t)64 << 20)
@@ -194,103 +192,17 @@ static bool is_default(const char *path, const char *usual)
 	return !path || strcmp(path, usual) == 0;
 }
 
-/* posix_spawn: the caller may have threads and much memory. @return 0 or positive errno, as it does */
-static int spawn_with_output(const char *path, char *const argv[], int out, pid_t *ret_pid)
-{
-	/* Not the caller's environment: the answer is to depend on the system alone. A script needs its PATH. */
-	static char *const env[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, chld;
-	int r = posix_spawn_file_actions_init(&actions);
-
-	if (r != 0)
-		return r;
-	r = posix_spawnattr_init(&attr);
-	if (r != 0) {
-		posix_spawn_file_actions_destroy(&actions);
-		return r;
-	}
-	sigemptyset(&none);
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD); /* getent may be a script, and shells fail with an ignored SIGCHLD */
-	r = posix_spawnattr_setsigmask(&attr, &none);
-	if (r == 0)
-		r = posix_spawnattr_setsigdefault(&attr, &chld);
-	if (r == 0)
-		r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	/* Output first: where 0 or 2 was closed, the pipe may have its number. */
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (r == 0)
-		r = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	if (r == 0)
-		r = posix_spawn(ret_pid, path, &actions, &attr, argv, env);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
-	return r;
-}
-
-/* The beginning of what comes through fd. The rest is read too: getent must not die of SIGPIPE. */
-static int read_answer(int fd, char *buf, size_t size, size_t *ret_len)
-{
-	char rest[512];
-	size_t len = 0;
-
-	for (;;) {
-		bool full = len == size;
-		ssize_t n = full ? read(fd, rest, sizeof(rest)) : read(fd, buf + len, size - len);
-
-		if (n == 0)
-			break;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!full)
-			len += (size_t)n;
-	}
-	*ret_len = len;
-	return 0;
-}
-
-/* True when it ended with 0. Where the host reaps every child itself, the answer alone has to tell. */
-static bool reap_ok(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return errno == ECHILD;
-	}
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 /* @return -ENOENT when there is no such program, -ESRCH when it does not know; others */
 static int run_getent(const char *path, const char *database, const char *key, char *buf, size_t size, size_t *ret_len)
 {
+	/* Not the caller's environment: the answer is to depend on the system alone. A script needs its PATH. */
+	static char *const env[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
 	/* execve takes what it does not change as char *. */
 	char *const argv[] = { "getent", (char *)database, (char *)key, NULL };
-	int pipe_fds[2];
-	size_t len = 0;
-	pid_t pid = -1;
-	int r;
+	int r = helper_run(path, argv, env, STDOUT_FILENO, buf, size, ret_len);
 
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return -errno;
-	r = -spawn_with_output(path, argv, pipe_fds[1], &pid);
-	close(pipe_fds[1]);
-	if (r == 0) {
-		r = read_answer(pipe_fds[0], buf, size, &len);
-		if (!reap_ok(pid) && r == 0)
-			r = -ESRCH;
-	}
-	close(pipe_fds[0]);
-	if (r == 0)
-		*ret_len = len;
-	return r;
+	/* Where the host reaps every child itself, the answer alone has to tell. */
+	return r == -ECHILD ? 0 : r > 0 ? -ESRCH : r;
 }
 
 /* The first line of getent's answer. -ENOENT when it does not know, is not to be asked, or is not there. */
@@ -308,10 +220,9 @@ static int ask_getent(const struct user_db *db, const char *database, const char
 	if (memchr("-+ ", key[0], 3))
 		return r;
 	for (; r == -ENOENT && *path; path++)
-		r = run_getent(*path, database, key, buf, ANSWER_SIZE - 1, &answer.len);
+		r = run_getent(*path, database, key, buf, ANSWER_SIZE, &answer.len);
 	if (r < 0)
 		return r == -ESRCH ? -ENOENT : r;
-	buf[answer.len] = '\0';
 	take_until(&answer, '\n', ret);
 	return ret->len > 0 ? 0 : -ENOENT;
 }

@@ -95,6 +95,37 @@ def maps_that_need_subordinate_ids(t):
     t.ok(not os.path.exists(t.path('ran')), 'the command ran')
 
 
+def own_helpers(t, script):
+    """newuidmap and newgidmap of the test's own, and the options that need them."""
+    os.mkdir(t.path('bin'))
+    for name in 'newuidmap', 'newgidmap':
+        t.write(f'bin/{name}', f'#!/bin/sh\n{script}\n', 0o755)
+    maps = ['--uid-map', f'0:{os.getuid()}:1', '--uid-map', '1:100000:10', '--gid-map', f'0:{os.getgid()}:1']
+    return maps, {**t.env, 'PATH': f'{t.path("bin")}:{t.env["PATH"]}'}
+
+
+@test(modes='user')
+def words_of_newuidmap_are_in_the_error(t):
+    maps, env = own_helpers(t, 'grep SigBlk /proc/self/status >mask; echo said; echo "newuidmap: $2 is not allowed" >&2; echo more >&2; exit 1')
+    r = t.box(*maps, '--', 'true', env=env, pre=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+    t.error(r, 'IDMAP', has='why: newuidmap: 0 is not allowed (')
+    t.ok(r.err.startswith('pidbox: ') and r.err.count('\n') == 3, f'nothing but the error: {r.err!r}')
+    t.eq(open(t.path('mask')).read().split(), ['SigBlk:', '0' * 16], 'signals that it blocks')
+
+
+@test(modes='user')
+def ctrl_c_ends_a_slow_newuidmap(t):
+    os.mkfifo(t.path('up'))
+    maps, env = own_helpers(t, 'echo up >up; exec sleep 100')
+    p = t.start_box(*maps, '--', 'touch', 'ran', env=env, pre=os.setpgrp)
+    with open(t.path('up')) as f:
+        t.eq(f.read(), 'up\n', 'start')
+    os.killpg(p.pid, signal.SIGINT)
+    t.ok(t.finish(p) in (125, -2), f'status {p.returncode}')
+    t.ok(not os.path.exists(t.path('ran')), 'the command has run')
+    t.nothing_left()
+
+
 @test(modes='root')
 def user_option(t):
     for arg, want in (('12345', 'uid 12345 12345 12345 gid '), ('12345:23456', 'uid 12345 12345 12345 gid 23456 23456 23456'),
