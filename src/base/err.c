@@ -45,6 +45,15 @@ void err_fix(struct pidbox_error *err, const char *fix, ...)
 	va_end(ap);
 }
 
+int err_no_memory(struct pidbox_error *err, const char *what)
+{
+	int r = err_set(err, ENOMEM, PIDBOX_CODE_NONE, "%s", what);
+
+	err_why(err, "the caller can allocate no more: its memory is used up, or a limit of it is reached");
+	err_fix(err, "free memory, or raise the limit (ulimit -v, the cgroup's)");
+	return r;
+}
+
 void err_shape_usage(struct pidbox_error *err, const char *what, const char *fix)
 {
 	if (err == NULL || err->code != PIDBOX_CODE_USAGE || err->why[0] != '\0')

@@ -18,6 +18,8 @@ int err_set(struct pidbox_error *err, int errnum, enum pidbox_code code, const c
 /** Add the reason and the remedy to a filled error; either may be NULL. */
 void err_why(struct pidbox_error *err, const char *why, ...) __attribute__((format(printf, 2, 3)));
 void err_fix(struct pidbox_error *err, const char *fix, ...) __attribute__((format(printf, 2, 3)));
+/** The error of an allocation that failed, whole. @return -ENOMEM */
+int err_no_memory(struct pidbox_error *err, const char *what);
 /**
  * Give an error of usage, whose what is all that was filled, the contract's shape: that becomes the why. Others, and
  * what is there already, stay.

@@ -178,7 +178,7 @@ int pidbox_spawn(const struct pidbox_spec *given, struct pidbox **ret, struct pi
 	box = box_new(&spec, plan);
 	if (box == NULL) {
 		pidbox_plan_free(plan);
-		return err_set(err, ENOMEM, PIDBOX_CODE_NONE, "starting the box");
+		return err_no_memory(err, "starting the box");
 	}
 	r = box_start(box, err);
 	/* Who it is can be read only while it lives. */
@@ -201,8 +201,13 @@ int pidbox_release(struct pidbox *box, struct pidbox_error *err)
 {
 	struct wire_msg msg = { .type = MSG_RUN };
 
-	if (!box->held)
-		return err_set(err, EALREADY, PIDBOX_CODE_USAGE, "releasing a box that is not held");
+	if (!box->held) {
+		int r = err_set(err, EALREADY, PIDBOX_CODE_USAGE, "releasing the box");
+
+		err_why(err, "it is not held: its spec has no .hold, or it was released before");
+		err_fix(err, "set .hold in the spec, and release a box once");
+		return r;
+	}
 	if (box_send(box, &msg, WIRE_HEAD) < 0)
 		return setup_ended(box, err);
 	box->held = false;

@@ -72,7 +72,7 @@ static int descriptor(struct pidbox_options *s, const char *option, const char *
 
 static int out_of_memory(struct pidbox_options *s)
 {
-	return err_set(s->err, ENOMEM, PIDBOX_CODE_NONE, "reading the options");
+	return err_no_memory(s->err, "reading the options");
 }
 
 /* ------------------------------------------------------------ namespaces and identity */

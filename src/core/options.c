@@ -116,7 +116,7 @@ int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **r
 	int i = 0, r = 0;
 
 	if (s == NULL)
-		return err_set(err, ENOMEM, PIDBOX_CODE_NONE, "reading the options");
+		return err_no_memory(err, "reading the options");
 	s->err = err;
 	s->spec.size = sizeof(s->spec);
 	s->hold_fd = s->events_fd = -EBADF;

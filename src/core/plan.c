@@ -403,6 +403,16 @@ static void fill_wire(struct maker *m, struct wire_plan *w)
 	memcpy(w->steps, m->steps, sizeof(w->steps));
 }
 
+static int cannot_plan(int r, struct pidbox_error *err)
+{
+	if (r == -ENOMEM)
+		return err_no_memory(err, "planning the box");
+	r = err_set(err, -r, PIDBOX_CODE_NONE, "planning the box");
+	err_why(err, "arguments and environment exceed 256 MiB; the kernel takes 6 MiB at most (execve(2))");
+	err_fix(err, "pass fewer or shorter ones (xargs), or a cleared environment");
+	return r;
+}
+
 int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, struct pidbox_plan **ret,
 	      struct pidbox_error *err)
 {
@@ -413,7 +423,7 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	int r;
 
 	if (plan == NULL)
-		return err_set(err, ENOMEM, PIDBOX_CODE_NONE, "planning the box");
+		return err_no_memory(err, "planning the box");
 	(void)blob_add(&m.blob, NULL, sizeof(struct wire_plan));
 	plan->proc = spec->proc;
 	plan->as_pid1 = spec->as_pid1;
@@ -429,7 +439,7 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	plan->wire = (struct wire_plan *)(void *)m.blob.data;
 	if (r < 0) {
 		pidbox_plan_free(plan);
-		return err_set(err, -r, PIDBOX_CODE_NONE, "planning the box");
+		return cannot_plan(r, err);
 	}
 	fill_wire(&m, plan->wire);
 	plan->wire->size = (uint32_t)m.blob.len;
@@ -477,7 +487,7 @@ int pidbox_plan(const struct pidbox_spec *given, struct pidbox_plan **ret, struc
 	int r;
 
 	if (facts == NULL)
-		return err_set(err, ENOMEM, PIDBOX_CODE_NONE, "planning the box");
+		return err_no_memory(err, "planning the box");
 	r = spec_take(given, &spec, err);
 	if (r == 0)
 		r = spec_check(&spec, err);

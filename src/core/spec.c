@@ -31,6 +31,15 @@ static bool all_zero(const uint8_t *p, size_t size)
 	return true;
 }
 
+static int too_old(struct pidbox_error *err)
+{
+	int r = err_set(err, 0, PIDBOX_CODE_USAGE, "reading struct pidbox_spec");
+
+	err_why(err, "it asks for something that this library (" PIDBOX_VERSION ") is too old to know");
+	err_fix(err, "use a library as new as the header, or leave the newer members 0");
+	return r;
+}
+
 int spec_take(const struct pidbox_spec *given, struct pidbox_spec *ret, struct pidbox_error *err)
 {
 	struct pidbox_spec spec = { 0 };
@@ -46,8 +55,7 @@ int spec_take(const struct pidbox_spec *given, struct pidbox_spec *ret, struct p
 	if (!all_zero(spec.reserved_, sizeof(spec.reserved_)) ||
 	    (given->size > sizeof(spec) &&
 	     !all_zero((const uint8_t *)given + sizeof(spec), given->size - sizeof(spec))))
-		return err_set(err, 0, PIDBOX_CODE_USAGE,
-			       "struct pidbox_spec: this library (" PIDBOX_VERSION ") is too old for it");
+		return too_old(err);
 	spec.size = sizeof(spec);
 	*ret = spec;
 	return 0;

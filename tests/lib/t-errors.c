@@ -136,7 +136,8 @@ static void sizes(void)
 	ok(run(spec, NULL) == 0, "a newer spec that asks for nothing new is taken");
 	newer.newer[3] = 1;
 	box = NULL;
-	ok(pidbox_spawn(spec, &box, &err) == -EINVAL && err.code == PIDBOX_CODE_USAGE && box == NULL,
+	ok(pidbox_spawn(spec, &box, &err) == -EINVAL && err.code == PIDBOX_CODE_USAGE && box == NULL &&
+		   strstr(err.why, PIDBOX_VERSION) != NULL && err.fix[0] != '\0',
 	   "one that does is refused: %s", err.what);
 	newer.newer[3] = 0;
 	spec->reserved_[LEN(spec->reserved_) - 1] = 1;

@@ -238,7 +238,8 @@ static void hold(void)
 	pidbox_get_info(box, &i);
 	ok(i.exec_us >= i.ready_us, "and has executed the command");
 	ok(readable_within(out[0], 5000), "which speaks");
-	ok(pidbox_release(box, &err) == -EALREADY, "a second release: -EALREADY");
+	ok(pidbox_release(box, &err) == -EALREADY && err.why[0] != '\0' && err.fix[0] != '\0',
+	   "a second release: -EALREADY, with why and fix");
 	ok(pidbox_wait(box, PIDBOX_DEFAULT, &res) == 0 && res.exit_code == 9, "and ends as it likes");
 	close(out[0]);
 	pidbox_free(box);

@@ -96,7 +96,7 @@ static int attempt(const struct scenario *s, int n, const char **ret_problem)
 	armed = false;
 	if (r < 0 && r != -ENOMEM)
 		*ret_problem = "failed with another error than ENOMEM";
-	else if (r < 0 && (err.errnum != ENOMEM || err.what[0] == '\0'))
+	else if (r < 0 && (err.errnum != ENOMEM || err.what[0] == '\0' || err.why[0] == '\0' || err.fix[0] == '\0'))
 		*ret_problem = "failed without words";
 	else if (r < 0 && box != sentinel)
 		*ret_problem = "failed, but *ret was set";
