@@ -137,7 +137,8 @@ void command_build(struct blob *b, const struct pidbox_spec *spec, const struct 
 	const char *const *argv = spec->argv != NULL && spec->argv[0] != NULL ? spec->argv : default_argv;
 	struct offsets list = { 0 };
 
-	push(b, &list, blob_str(b, spec->argv0 != NULL ? spec->argv0 : argv[0]));
+	ret->file = blob_str(b, argv[0]);
+	push(b, &list, spec->argv0 != NULL ? blob_str(b, spec->argv0) : ret->file);
 	for (size_t i = 1; argv[i] != NULL; i++)
 		push(b, &list, blob_str(b, argv[i]));
 	ret->argv = finish(b, &list);

@@ -7,7 +7,7 @@
 #include "core/plan.h"
 
 struct command_tables {
-	uint32_t argv, envp, paths, name; /* offsets in the blob */
+	uint32_t argv, envp, paths, name, file; /* offsets in the blob */
 };
 
 void command_build(struct blob *b, const struct pidbox_spec *spec, const struct plan_facts *facts,

@@ -188,9 +188,13 @@ static void plan_outside(struct maker *m)
 	char flags[256] = "";
 	size_t len = 0;
 
+	add(m, STEP_CONNECT, "socketpair(AF_UNIX, SOCK_SEQPACKET), pidfd_open(front)");
+	if (m->spec->as_pid1 && m->spec->front_forwards && !m->spec->tty)
+		add(m, STEP_WITNESS, "clone()");
 	add(m, STEP_LOAD_INIT, "memfd_create(\"pidbox-init\"), write, fcntl(F_ADD_SEALS)");
 	if (m->spec->tty)
 		add(m, STEP_OPEN_TTY, "open(\"/dev/ptmx\"), ioctl(TIOCGPTPEER)");
+	add(m, STEP_SEND_PLAN, "send(init, plan)");
 	/* A time namespace is made by the init: its offsets must be written before anybody is in it. */
 	for (size_t i = 0; i < ns_kinds_count; i++)
 		if (m->plan->kinds & ~(uint32_t)PIDBOX_NS_TIME & ns_kinds[i].bit)
@@ -448,6 +452,7 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	plan->wire->envp = tables.envp;
 	plan->wire->paths = tables.paths;
 	plan->wire->name = tables.name;
+	plan->file = tables.file;
 	*ret = plan;
 	return 0;
 }

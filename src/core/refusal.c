@@ -3,14 +3,14 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "base/sys.h"
 #include "kern/ns.h"
 
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* @return the number in a file, -1 when there is none */
 static long long number_in(const char *path)
@@ -89,20 +89,74 @@ void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err)
 	}
 }
 
+/*
+ * Which kind is refused: a child that nobody sees makes them one after the other, as the clone would have, and ends.
+ * Its exit signal is 0: the status is there whatever the caller does with SIGCHLD (clone(2), wait(2)).
+ * @return its row in ns_kinds; ns_kinds_count when nothing is refused any more
+ */
+static size_t kind_at_limit(uint32_t kinds)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+	int status;
+
+	if (pid == 0) {
+		for (size_t i = 0; i < ns_kinds_count; i++)
+			if ((kinds & ns_kinds[i].bit) && unshare((int)ns_kinds[i].clone_flag) < 0)
+				_exit(errno == ENOSPC || errno == EUSERS ? (int)i + 1 : 0);
+		_exit(0);
+	}
+	if (pid < 0)
+		return ns_kinds_count;
+	while (waitpid(pid, &status, __WALL) < 0)
+		if (errno != EINTR)
+			return ns_kinds_count;
+	return WIFEXITED(status) && WEXITSTATUS(status) > 0 ? (size_t)WEXITSTATUS(status) - 1 : ns_kinds_count;
+}
+
+/*
+ * A namespace counts in the user namespace that owns it and in each one above, for the user that made the one below
+ * (namespaces(7)). Limits above cannot be read from here, but some can be ruled out: a new user namespace begins
+ * without limits (INT_MAX, create_user_ns), and above the first one is nothing.
+ */
+static void used_up(const struct ns_kind *kind, long long value, struct pidbox_error *err)
+{
+	const bool first = ns_user_is_initial();
+	const char *nested = kind->bit == PIDBOX_NS_PID              ? ", or PID namespaces are nested 32 deep"
+			     : kind->bit == PIDBOX_NS_USER && !first ? ", or user namespaces are nested 32 deep"
+								     : "";
+
+	if (first)
+		err_why(err,
+			"user.%s=%lld, in the machine's first user namespace, is used up by this user%s; no disk is "
+			"full",
+			kind->limit, value, nested);
+	else if (value >= INT_MAX)
+		err_why(err,
+			"user.%s is used up in a user namespace above this one, which has no limit of its own%s; no "
+			"disk "
+			"is full",
+			kind->limit, nested);
+	else
+		err_why(err, "user.%s is used up, in this user namespace (%lld) or in one above it%s; no disk is full",
+			kind->limit, value, nested);
+	err_fix(err, "end other boxes, nest less deep, or raise user.%s (sysctl, as root of that user namespace)",
+		kind->limit);
+}
+
 void refusal_by_limit(uint32_t kinds, struct pidbox_error *err)
 {
-	char values[512] = "";
-	size_t len = 0;
+	long long values[32];
+	char words[512] = "";
+	size_t len = 0, at;
 
 	for (size_t i = 0; i < ns_kinds_count; i++) {
 		char path[80];
-		long long value;
 
 		if (!(kinds & ns_kinds[i].bit))
 			continue;
 		(void)snprintf(path, sizeof(path), "/proc/sys/user/%s", ns_kinds[i].limit);
-		value = number_in(path);
-		if (value == 0) {
+		values[i] = number_in(path);
+		if (values[i] == 0) {
 			err_why(err,
 				"user.%s is 0 in this user namespace: no %s namespace may be made; no disk is full",
 				ns_kinds[i].limit, ns_kinds[i].word);
@@ -110,12 +164,17 @@ void refusal_by_limit(uint32_t kinds, struct pidbox_error *err)
 				ns_kinds[i].limit);
 			return;
 		}
-		len += (size_t)snprintf(values + len, len < sizeof(values) ? sizeof(values) - len : 0, "%suser.%s=%lld",
-					len > 0 ? ", " : "", ns_kinds[i].limit, value);
+		len += (size_t)snprintf(words + len, len < sizeof(words) ? sizeof(words) - len : 0, "%suser.%s=%lld",
+					len > 0 ? ", " : "", ns_kinds[i].limit, values[i]);
+	}
+	at = kind_at_limit(kinds);
+	if (at < ns_kinds_count) {
+		used_up(&ns_kinds[at], values[at], err);
+		return;
 	}
 	err_why(err,
-		"one of %s is used up, here or in a user namespace above; or namespaces are nested 32 deep, which is "
+		"one of %s was used up, here or in a user namespace above; or namespaces are nested 32 deep, which is "
 		"the kernel's end; no disk is full",
-		values);
+		words);
 	err_fix(err, "nest less deep, end other boxes, or raise the limit (sysctl user.max_..._namespaces)");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which layer refuses new namespaces: sysctl, LSM, seccomp, a limit, a missing capability. Everything only reads. */
+/* Which layer refuses new namespaces: sysctl, LSM, seccomp, a limit, a missing capability. Everything reads, or tries
+ * out in a child. */
 #ifndef CORE_REFUSAL_H
 #define CORE_REFUSAL_H
 
@@ -9,7 +10,7 @@
 void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err);
 /** AppArmor lets the clone of a user namespace succeed and refuses what follows. @return true when that is it */
 bool refusal_by_apparmor(struct pidbox_error *err);
-/** After ENOSPC: which limit. */
+/** After ENOSPC: which limit of these PIDBOX_NS_* kinds, and in which user namespace, as far as that can be known. */
 void refusal_by_limit(uint32_t kinds, struct pidbox_error *err);
 
 #endif

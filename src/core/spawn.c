@@ -142,6 +142,30 @@ struct start {
 	int failed_row;
 };
 
+static int step_connect(struct start *s, size_t row)
+{
+	int pair[2], on = 1;
+
+	(void)row;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	s->box->socket = io_above_stdio(pair[0]);
+	s->inside = io_above_stdio(pair[1]);
+	if (s->box->socket < 0 || s->inside < 0)
+		return -EMFILE;
+	if (setsockopt(s->box->socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return -errno;
+	s->front_pidfd = io_above_stdio(sys_pidfd_open(getpid(), 0));
+	s->wire->front_pidfd = s->front_pidfd;
+	return s->front_pidfd < 0 ? s->front_pidfd : 0;
+}
+
+static int step_witness(struct start *s, size_t row)
+{
+	(void)row;
+	return witness_start(&s->box->witness);
+}
+
 static int step_load_init(struct start *s, size_t row)
 {
 	struct stat st;
@@ -191,6 +215,15 @@ static int collect_fds(struct start *s)
 	return 0;
 }
 
+static int step_send_plan(struct start *s, size_t row)
+{
+	ssize_t n = send_plan(s->box, 0);
+
+	(void)row;
+	s->plan_sent = n > 0 ? (size_t)n : 0;
+	return n < 0 ? (int)n : 0;
+}
+
 /* Out of descriptors here, the one that there is still serves to end the box. */
 static int move_pidfd(struct pidbox *box)
 {
@@ -210,6 +243,7 @@ static int step_clone(struct start *s, size_t row)
 	const struct pidbox_plan *plan = box->plan;
 	uint64_t kinds = ns_clone_flags(plan->kinds & ~(uint32_t)PIDBOX_NS_TIME);
 	int flags = (int)(kinds | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD);
+	int r = collect_fds(s);
 	struct child_args args = {
 		.plan = plan,
 		.init_fd = s->init_fd,
@@ -217,11 +251,13 @@ static int step_clone(struct start *s, size_t row)
 		.n_open_fds = s->n_open_fds,
 		.close_others = s->wire->flags & WIRE_CLOSE_FDS,
 	};
-	char *stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	sigbits mask;
-	int r = 0;
+	char *stack;
 	pid_t pid;
 
+	if (r < 0)
+		return r;
+	stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
 		return -errno;
 	(void)snprintf(args.socket_arg, sizeof(args.socket_arg), "%d", s->inside);
@@ -247,6 +283,8 @@ static int step_clone(struct start *s, size_t row)
 		s->failed_row = args.failed_row;
 		return -args.errnum;
 	}
+	/* The init has begun by now: from here on it is its plan that is missing, not the box. */
+	s->failed_row = plan_find(plan, STEP_SEND_PLAN);
 	return send_rest_of_plan(box, s->plan_sent);
 }
 
@@ -335,42 +373,30 @@ static int check_fds(struct start *s)
 	return 0;
 }
 
+/* What can be found out before anything is made. */
 static int prepare(struct start *s)
 {
-	int pair[2], on = 1, r = check_fds(s);
+	int row = plan_find(s->box->plan, STEP_PID_MAX), r = check_fds(s);
 
-	if (r < 0)
+	if (r < 0 || row < 0)
 		return r;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	s->box->socket = io_above_stdio(pair[0]);
-	s->inside = io_above_stdio(pair[1]);
-	if (s->box->socket < 0 || s->inside < 0)
-		return -EMFILE;
-	if (setsockopt(s->box->socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
-		return -errno;
-	s->front_pidfd = io_above_stdio(sys_pidfd_open(getpid(), 0));
-	if (s->front_pidfd < 0)
-		return s->front_pidfd;
-	s->wire->front_pidfd = s->front_pidfd;
-	if (s->box->plan->as_pid1 && (s->wire->flags & WIRE_SHARED_GROUP)) {
-		r = witness_start(&s->box->witness);
-		if (r < 0)
-			return r;
-	}
-	r = plan_find(s->box->plan, STEP_PID_MAX) >= 0 ? pidmax_is_per_namespace() : 1;
-	if (r == 1)
-		return 0;
-	s->failed_row = plan_find(s->box->plan, STEP_PID_MAX);
-	return r < 0 ? r : -EACCES;
+	s->failed_row = row;
+	r = pidmax_is_per_namespace();
+	return r == 0 ? -EACCES : r < 0 ? r : 0;
 }
 
 static int run_front_steps(struct start *s)
 {
 	static int (*const run[STEP_MAX_])(struct start *, size_t) = {
-		[STEP_LOAD_INIT] = step_load_init, [STEP_OPEN_TTY] = step_open_tty,     [STEP_CLONE] = step_clone,
-		[STEP_MAP_FRONT] = step_map_front, [STEP_MAP_HELPER] = step_map_helper, [STEP_GO] = step_go,
+		[STEP_CONNECT] = step_connect,
+		[STEP_WITNESS] = step_witness,
+		[STEP_LOAD_INIT] = step_load_init,
+		[STEP_OPEN_TTY] = step_open_tty,
+		[STEP_SEND_PLAN] = step_send_plan,
+		[STEP_CLONE] = step_clone,
+		[STEP_MAP_FRONT] = step_map_front,
+		[STEP_MAP_HELPER] = step_map_helper,
+		[STEP_GO] = step_go,
 	};
 	struct pidbox_plan *plan = s->box->plan;
 	int64_t since = now_us();
@@ -383,15 +409,6 @@ static int run_front_steps(struct start *s)
 		if (run[row->op] == NULL)
 			continue;
 		s->failed_row = (int)i;
-		if (row->op == STEP_CLONE) {
-			ssize_t n;
-
-			r = collect_fds(s);
-			n = r < 0 ? r : send_plan(s->box, 0);
-			if (n < 0)
-				return (int)n;
-			s->plan_sent = (size_t)n;
-		}
 		r = run[row->op](s, i);
 		if (r < 0)
 			return r;

@@ -9,9 +9,15 @@
 #include <pidbox.h>
 
 #define STEPS(X)                                                                                                       \
+	X(CONNECT, FRONT, "connect", "makes the socket between front and init, and a pidfd of the front",              \
+	  "pidfd_open(2): by it the init sees the front's end, however that comes")                                    \
+	X(WITNESS, FRONT, "witness", "starts a process in the front's group that sees what the group gets",            \
+	  "kill(2): a signal does not say whether it went to one process or to its group")                             \
 	X(LOAD_INIT, FRONT, "load-init", "puts the init, a program of its own, into a sealed file in memory",          \
 	  "memfd_create(2): nothing inside can overwrite it")                                                          \
 	X(OPEN_TTY, FRONT, "open-tty", "opens a terminal of the box's own", "pty(7)")                                  \
+	X(SEND_PLAN, FRONT, "send-plan", "puts the plan into the socket, where the init will find it",                 \
+	  "unix(7): what has been sent waits there; what finds no room follows after the clone")                       \
 	X(CLONE, FRONT, "clone", "makes the new process in its new namespaces, PID 1 inside",                          \
 	  "R1: the child is PID 1 inside, its parent sees an ordinary PID")                                            \
 	X(MAP_SELF, CHILD, "map-ids", "says which ids outside the ids inside are",                                     \

@@ -39,7 +39,7 @@ static void testify(int sock)
 
 int witness_start(struct witness *w)
 {
-	int pair[2];
+	int pair[2], r;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -47,12 +47,13 @@ int witness_start(struct witness *w)
 	pair[0] = io_above_stdio(pair[0]);
 	pair[1] = io_above_stdio(pair[1]);
 	pid = pair[0] >= 0 && pair[1] >= 0 ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : -1;
+	r = pair[0] < 0 || pair[1] < 0 ? -EMFILE : -errno;
 	if (pid == 0)
 		testify(pair[1]);
 	(void)close(pair[1]);
 	if (pid < 0) {
 		(void)close(pair[0]);
-		return -EAGAIN;
+		return r;
 	}
 	w->pid = pid;
 	w->socket = pair[0];

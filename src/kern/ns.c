@@ -5,7 +5,14 @@
 #include "base/util.h"
 
 #include <pidbox.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#ifndef NS_GET_TGID_FROM_PIDNS
+#define NS_GET_TGID_FROM_PIDNS _IOR(0xb7, 0x7, int)
+#endif
 
 const struct ns_kind ns_kinds[] = {
 	{ PIDBOX_NS_USER, CLONE_NEWUSER, "user", "CLONE_NEWUSER", "max_user_namespaces" },
@@ -61,4 +68,40 @@ int ns_parse_list(const char *list, uint32_t *ret, const char **ret_bad)
 	}
 	*ret = bits;
 	return 0;
+}
+
+/* The kernel translates a PID of that namespace into one of ours; of PID 1 too, as long as it is there. */
+static bool init_has_ended(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool ended = fd >= 0 && syscall(SYS_ioctl, fd, NS_GET_TGID_FROM_PIDNS, 1) < 0 && errno == ESRCH;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return ended;
+}
+
+enum ns_children ns_children(const char *kind)
+{
+	char own[32], children[64];
+	struct stat a, b;
+
+	(void)snprintf(own, sizeof(own), "/proc/self/ns/%.16s", kind);
+	(void)snprintf(children, sizeof(children), "/proc/self/ns/%.16s_for_children", kind);
+	if (stat(own, &a) < 0)
+		return NS_CHILDREN_HERE;
+	/* pid_namespaces(7): the link leads nowhere until the first process has begun. */
+	if (stat(children, &b) < 0)
+		return errno == ENOENT ? NS_CHILDREN_FIRST : NS_CHILDREN_HERE;
+	if (a.st_ino == b.st_ino)
+		return NS_CHILDREN_HERE;
+	return init_has_ended(children) ? NS_CHILDREN_DEAD : NS_CHILDREN_OTHER;
+}
+
+bool ns_user_is_initial(void)
+{
+	const ino_t first = 0xEFFFFFFDu; /* PROC_USER_INIT_INO, include/linux/proc_ns.h */
+	struct stat st;
+
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == first;
 }

@@ -61,6 +61,8 @@ def close_and_keep(t):
         t.eq(sorted(inside(t, '--close-fds', pre=lambda: os.dup2(a, 19000), pass_fds=fds)), [0, 1, 2], 'a high one')
     for v in '-1', 'x', '', '99999999999':
         t.error(t.box('--close-fds', f'--keep-fd={v}', '--', 'true'), 'USAGE', has='--keep-fd')
+    for opts in [], ['--close-fds']:
+        t.error(t.box(*opts, '--keep-fd', '99', '--', 'true'), 'USAGE', has='--keep-fd 99')
 
 
 @test

@@ -122,6 +122,65 @@ def too_deep(t):
 
 
 @test(modes='root')
+def which_limit_and_where(t):
+    """namespaces(7): a namespace counts in its user namespace and in each above; which one is full is told as far as it can be seen."""
+    me = 'unshare -Urm sh -c'.split()
+    f = '/proc/sys/user/max_uts_namespaces'
+    with t.case('here or above'):
+        m = t.error(t.run([*me, f'echo 1 >{f} && exec pidbox run -- pidbox run -- touch ran']), 'NS_LIMIT', has='user.max_uts_namespaces is used up')
+        t.ok(m and 'in this user namespace (1) or in one above' in m['why'] and 'max_pid' not in m['why'], f'the one limit, and where: {m and m["why"]}')
+    with t.case('above'):
+        m = t.error(t.run([*me, f'echo 1 >{f} && exec pidbox run --map root -- pidbox run --map root -- touch ran']), 'NS_LIMIT',
+                    has='user.max_uts_namespaces is used up')
+        t.ok(m and 'in a user namespace above this one' in m['why'], f'not here: {m and m["why"]}')
+    t.ok(not os.path.exists(t.path('ran')), 'the command ran')
+
+
+@test(modes='root,userns')
+def children_elsewhere(t):
+    """clone(2): CLONE_NEWPID needs a caller whose children stay in its own PID namespace; R9: a dead one stays dead."""
+    new = ['unshare', '-p', 'sh', '-c']
+    m = t.error(t.run(['unshare', '-p', t.pidbox, 'run', '--', 'touch', 'ran']), has='unshare --pid --fork')
+    t.ok(m and not m['code'] and 'no child in the new one yet' in m['why'], f'nothing has ended: {m and m["why"]}')
+    rd, wr = os.pipe()  # PID 1 there lives until we close it
+    m = t.error(t.run([*new, 'cat <&3 >/dev/null 2>&1 & exec pidbox run -- touch ran 3<&-'], pre=lambda: os.dup2(rd, 3), pass_fds=[3, rd]), has='fork first')
+    os.close(wr)
+    os.close(rd)
+    t.nothing_left(5, 'after its input has ended')
+    t.ok(m and not m['code'] and 'has ended' not in m['why'], f'its init lives: {m and m["why"]}')
+    m = t.error(t.run([*new, '/bin/true; exec pidbox run -- touch ran']), 'BOX_DEAD' if kernel() >= (6, 11) else None)
+    m = t.error(t.run([*new, '/bin/true; exec pidbox run --as-pid1 -- touch ran']), 'BOX_DEAD', has='has ended')
+    t.ok(not os.path.exists(t.path('ran')), 'the command ran')
+
+
+@test(modes='root')
+def chroot_that_is_no_mount(t):
+    """mount(2): EINVAL, the propagation of something that is no mount."""
+    script = '''set -e
+        for d in bin lib lib64 usr etc proc; do
+            [ -e /$d ] || continue
+            mkdir -p root/$d
+            mount --rbind /$d root/$d
+        done
+        cp $PIDBOX root/pidbox
+        exec chroot root /pidbox run "$@" -- /bin/echo ran'''.replace('$PIDBOX', t.pidbox)
+    r = t.run(['unshare', '-m', 'sh', '-c', script, 'sh'])
+    t.error(r, has=['propagation', 'chroot', '--propagation unchanged'])
+    t.good(t.run(['unshare', '-m', 'sh', '-c', script, 'sh', '--propagation', 'unchanged']), 0, 'ran\n')
+
+
+@test(modes='root')
+def no_devpts(t):
+    """The node is there, what it stands for is not."""
+    dev = 'mount -t tmpfs dev /dev && mknod -m 666 /dev/ptmx c 5 2 && mknod -m 666 /dev/null c 1 3 && '
+    run = f'exec {t.pidbox} run --tty -- true </dev/null'
+    m = t.error(t.run(['unshare', '-m', 'sh', '-c', dev + run]), 'TTY', has='no devpts is mounted on /dev/pts')
+    t.ok(m and 'there is no /dev/ptmx' not in m['why'], f'{m and m["why"]}')
+    t.error(t.run(['unshare', '-m', 'sh', '-c', dev + 'mkdir /dev/pts && ' + run]), 'TTY', has='no devpts is mounted on /dev/pts')
+    t.error(t.run(['unshare', '-m', 'sh', '-c', dev + 'rm /dev/ptmx && ' + run]), 'TTY', has='there is no /dev/ptmx')
+
+
+@test(modes='root')
 def root_without_capabilities(t):
     """Root that may do nothing (a stock container) is an ordinary user: a user namespace."""
     if not shutil.which('capsh'):

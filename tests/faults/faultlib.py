@@ -178,8 +178,8 @@ CODES = set('''PROC_MASKED USERNS_DISABLED USERNS_APPARMOR USERNS_SECCOMP NEED_U
 PID1_IGNORES_SIGNAL PROC_LIMIT NOT_FOUND NO_SUCH_BOX NAME_TAKEN OWN_NAMESPACE STATUS_UNKNOWN DENIED USAGE'''.split())
 
 
-def check_message(o, about='', strict=False):
-    """The contract's shape: what was being done and the errno, why, one fix."""
+def check_message(o, about='', foreseen=None):
+    """The contract's shape: what was being done and the errno, why, one fix. foreseen: does the errno have words of its own?"""
     lines = o.err.splitlines()
     while lines and not lines[0].startswith('pidbox: '):  # the story of --explain
         del lines[0]
@@ -190,9 +190,8 @@ def check_message(o, about='', strict=False):
     need(first[3] != 'NS_LIMIT' or 'space left' not in lines[0], f'NS_LIMIT speaks of space on a device; {o}')
     need(about.lower() in first[1].lower(), f'the message does not say what was being done ("{about}"); {o}')
     need(len(lines) > 1 and lines[1].startswith('  why: '), f'no why; {o}')
-    # What nobody foresaw has no fix of its own; one case of the steps (UNFORESEEN) asks for the line all the same.
-    if 'pidbox knows no more' in lines[1] and not strict:
-        return
+    need(foreseen is None or foreseen == ('pidbox knows no more' not in lines[1]),
+         f'{"a foreseen errno has no words of its own" if foreseen else "an errno that nobody foresaw is explained"}; {o}')
     need(len(lines) > 2 and lines[2].startswith('  fix: '), f'no fix; {o}')
     need(len(lines) == 3, f'more than one message; {o}')
 

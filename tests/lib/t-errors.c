@@ -13,6 +13,7 @@ static const char *const below_a_file[] = { "/dev/null/x", NULL };
 static const char *const plain_file[] = { "./plain", NULL };
 static const char *const no_interpreter[] = { "./no-interpreter", NULL };
 static const char *const garbage[] = { "./garbage", NULL };
+static const char *const no_command_argv0[] = { "no-such-command-anywhere", "x", NULL };
 static const int closed_fd[] = { 900 }, closed_stdio[] = { 900, 1, 2 }, open_stdio[] = { 0, 1, 2 };
 
 /* errnum 0: any. code -1: any. */
@@ -34,7 +35,7 @@ static const struct row {
 	  "chdir" },
 	{ "an unknown user", SPEC(.argv = truth, .user = "no-such-user"), 0, 125, PIDBOX_CODE_NOT_FOUND, NULL },
 	{ "a descriptor to keep that is closed", SPEC(.argv = truth, .keep_fds = closed_fd, .n_keep_fds = 1), EBADF,
-	  125, -1, NULL },
+	  125, PIDBOX_CODE_USAGE, NULL },
 	{ "a closed descriptor as stdin", SPEC(.argv = truth, .stdio = closed_stdio), EBADF, 125, -1, NULL },
 	{ "a closed report", SPEC(.argv = truth, .report_fd = 900), EBADF, 125, -1, NULL },
 	{ "net shared", SPEC(.argv = truth, .share = PIDBOX_NS_NET), 0, 125, PIDBOX_CODE_USAGE, NULL },
@@ -91,6 +92,25 @@ static void failures(void)
 
 		if (in_child(one_failure, &row) != 0)
 			printf("# that was: %s\n", row.words);
+	}
+}
+
+/* argv[0] is what the command is called; the words are about the file (execve(2)). */
+static void another_argv0(void)
+{
+	const struct {
+		const char *const *argv;
+		const char *what;
+	} tries[] = { { no_command_argv0, "no-such-command-anywhere" }, { plain_file, "./plain" } };
+
+	for (size_t i = 0; i < LEN(tries); i++) {
+		struct pidbox_spec spec = SPEC(.argv = tries[i].argv, .argv0 = "-login");
+		struct pidbox_error err = { 0 };
+		struct pidbox *box = NULL;
+
+		ok(pidbox_spawn(&spec, &box, &err) < 0 && strstr(err.what, tries[i].what) != NULL &&
+			   strstr(err.what, "-login") == NULL,
+		   "an argv0 of its own: %s", err.what);
 	}
 }
 
@@ -215,6 +235,7 @@ int main(void)
 	sizes();
 	words();
 	failures();
+	another_argv0();
 	nothing_left(fds, "all failures");
 	return tap_end();
 }

@@ -68,9 +68,9 @@ static struct pidbox_plan *make(const struct pidbox_spec *spec, const struct pla
 
 /* ------------------------------------------------------------ which steps, in which order */
 
-#define FRONT  "load-init clone exec-init "
-#define ANN    "load-init clone map-ids raise-caps exec-init "
-#define GOES   "load-init clone raise-caps exec-init map-ids go checkpoint "
+#define FRONT  "connect load-init send-plan clone exec-init "
+#define ANN    "connect load-init send-plan clone map-ids raise-caps exec-init "
+#define GOES   "connect load-init send-plan clone raise-caps exec-init map-ids go checkpoint "
 #define INSIDE "propagation mount-proc "
 #define EXEC   "signals exec"
 #define DROPS  "drop-caps signals exec"
@@ -96,15 +96,15 @@ static const struct {
 	  { .inherit_fds = true, .map = PIDBOX_MAP_ME } },
 	/* root inside keeps its capabilities over an exec (capabilities(7)): nothing is to be raised or dropped */
 	{ "an ordinary user, --map root",
-	  "load-init clone map-ids exec-init " INSIDE "start " EXEC,
+	  "connect load-init send-plan clone map-ids exec-init " INSIDE "start " EXEC,
 	  &ann,
 	  { .inherit_fds = true, .map = PIDBOX_MAP_ROOT } },
 	{ "an ordinary user, --map auto",
-	  "load-init clone raise-caps exec-init map-subids go checkpoint " INSIDE "start " DROPS,
+	  "connect load-init send-plan clone raise-caps exec-init map-subids go checkpoint " INSIDE "start " DROPS,
 	  &ann_subids,
 	  { .inherit_fds = true, .map = PIDBOX_MAP_AUTO } },
 	{ "an ordinary user, exact ranges",
-	  "load-init clone raise-caps exec-init map-subids go checkpoint " INSIDE "start " DROPS,
+	  "connect load-init send-plan clone raise-caps exec-init map-subids go checkpoint " INSIDE "start " DROPS,
 	  &ann,
 	  { .inherit_fds = true, .map = PIDBOX_MAP_EXACT, .uid_maps = several, .n_uid_maps = 2 } },
 	{ "an ordinary user, its own id exactly",
@@ -117,7 +117,7 @@ static const struct {
 	    .gid_maps = own_gid,
 	    .n_gid_maps = 1 } },
 	{ "CAP_SYS_ADMIN without uid 0",
-	  "load-init clone raise-caps exec-init " INSIDE "start " DROPS,
+	  "connect load-init send-plan clone raise-caps exec-init " INSIDE "start " DROPS,
 	  &admin,
 	  { .inherit_fds = true } },
 	{ "CAP_SETUID and CAP_SETGID alone", GOES INSIDE "start " DROPS, &mapper, { .inherit_fds = true } },
@@ -184,7 +184,7 @@ static const struct {
 	{ "--time-offset", FRONT INSIDE "time-ns start " EXEC, &root, { .inherit_fds = true, .has_boottime = true } },
 	{ "--hold-fd", FRONT INSIDE "hold start " EXEC, &root, { .inherit_fds = true, .hold = true } },
 	{ "--tty",
-	  "load-init open-tty clone exec-init " INSIDE "start session stdio " EXEC,
+	  "connect load-init open-tty send-plan clone exec-init " INSIDE "start session stdio " EXEC,
 	  &root,
 	  { .inherit_fds = true, .tty = true } },
 	{ "three descriptors", FRONT INSIDE "start stdio " EXEC, &root, { .inherit_fds = true, .stdio = three } },
@@ -193,12 +193,17 @@ static const struct {
 	  &ann_as_user,
 	  { .inherit_fds = true, .user = "5:6", .chdir = "/tmp" } },
 	{ "--as-pid1", FRONT INSIDE EXEC, &root, { .inherit_fds = true, .as_pid1 = true } },
+	/* only where front and command share a group can a signal have gone to either (kill(2)) */
+	{ "--as-pid1 as the command line has it",
+	  "connect witness load-init send-plan clone exec-init " INSIDE EXEC,
+	  &root,
+	  { .inherit_fds = true, .as_pid1 = true, .front_forwards = true } },
 	{ "--as-pid1 --hold-fd --tty",
-	  "load-init open-tty clone exec-init " INSIDE "hold session stdio " EXEC,
+	  "connect load-init open-tty send-plan clone exec-init " INSIDE "hold session stdio " EXEC,
 	  &root,
 	  { .inherit_fds = true, .as_pid1 = true, .hold = true, .tty = true } },
 	{ "everything",
-	  "load-init open-tty clone map-ids raise-caps exec-init loopback hostname " INSIDE
+	  "connect load-init open-tty send-plan clone map-ids raise-caps exec-init loopback hostname " INSIDE
 	  "pid-max time-ns first-pid hold start session stdio user chdir drop-caps close-fds " EXEC,
 	  &ann_as_user,
 	  { .unshare = PIDBOX_NS_ALL,
