@@ -206,10 +206,6 @@ const struct diagnosis diagnoses[] = {
 	{ STEP_PID_MAX, ENOENT, PIDBOX_CODE_NONE,
 	  "there is no /proc/sys/kernel/pid_max here: no /proc is mounted, or one with subset=pid",
 	  "use --proc fresh, or leave --pid-max out", NULL },
-	{ STEP_PID_MAX, ECHILD, PIDBOX_CODE_NONE,
-	  "whether pid_max is per namespace is tried out in a child, and somebody else has taken its status: the "
-	  "caller ignores SIGCHLD, or waits for any child",
-	  "leave SIGCHLD alone while a box is started, or leave pid_max out", NULL },
 	{ STEP_PID_MAX, ENOMEM, PIDBOX_CODE_NONE, NO_MEMORY, FREE_MEMORY, probe_dead_namespace },
 	{ STEP_TIME_NS, EINVAL, PIDBOX_CODE_NONE, "this kernel has no time namespaces (CONFIG_TIME_NS, Linux 5.6)",
 	  "leave --time-offset and --unshare time out", NULL },

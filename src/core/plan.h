@@ -51,7 +51,7 @@ struct pidbox_plan {
 	enum pidbox_proc proc;
 	bool as_pid1;
 	char helper_words[256]; /* what newuidmap or newgidmap said when it refused */
-	uint32_t file; /* offset in wire: what is executed, as it was written */
+	uint32_t file;          /* offset in wire: what is executed, as it was written */
 };
 
 int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, struct pidbox_plan **ret,
