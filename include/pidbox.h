@@ -533,9 +533,9 @@ struct pidbox_result {
  * Wait until the box has ended and everything of it is gone. Takes the events that come meanwhile.
  * @param timeout_us  PIDBOX_DEFAULT: for ever; 0: do not wait
  * @param ret  may be NULL: pidbox_exit_status and pidbox_record tell it too
- * @return 0 and *ret, again and again; -ETIMEDOUT; -EBUSY when the box is ending but a process that entered from
- * outside (setns(2)) or a tracer has held that up for ten seconds (pid_namespaces(7)): *ret is filled with what is
- * known then, and the wait may be repeated
+ * @return 0 and *ret, also when it is called again; -ETIMEDOUT; -EBUSY when the box is ending but a process that
+ * entered from outside (setns(2)) or a tracer has held that up for ten seconds (pid_namespaces(7)): *ret is filled with
+ * what is known then, and the wait may be repeated
  */
 PIDBOX_API int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *ret);
 /**
