@@ -84,7 +84,7 @@ const struct diagnosis diagnoses[] = {
 	{ STEP_SEND_PLAN, ECONNRESET, PIDBOX_CODE_NONE, "the init ended before it had taken its plan" BY_WHOM,
 	  TRY_AGAIN, NULL },
 	{ STEP_SEND_PLAN, EMSGSIZE, PIDBOX_CODE_NONE,
-	  "a packet of the plan, 32 KiB, is larger than this kernel lets a socket hold",
+	  "even the head of the plan, some KiB, is more than a socket may hold here",
 	  "raise the sysctl net.core.wmem_default", NULL },
 	{ STEP_CLONE, EPERM, PIDBOX_CODE_DENIED, "the kernel refuses new namespaces to this caller", ASK_FOR_NS,
 	  probe_clone_refused },
