@@ -10,13 +10,12 @@ int io_write_all(int fd, const void *buf, size_t size)
 	const char *p = buf;
 
 	while (size > 0) {
-		ssize_t n = write(fd, p, size);
+		ssize_t n = sys_write(fd, p, size);
 
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			return -errno;
-		}
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return (int)n;
 		p += n;
 		size -= (size_t)n;
 	}
@@ -25,40 +24,33 @@ int io_write_all(int fd, const void *buf, size_t size)
 
 int io_write_file(int dirfd, const char *path, const char *text, size_t size)
 {
-	int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
-	int r = 0;
+	int fd = sys_openat(dirfd, path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
 
 	if (fd < 0)
-		return -errno;
-	if (write(fd, text, size) < 0)
-		r = -errno;
-	(void)close(fd);
-	return r;
+		return fd;
+	n = sys_write(fd, text, size);
+	(void)sys_close(fd);
+	return n < 0 ? (int)n : 0;
 }
 
 ssize_t io_read_file(int dirfd, const char *path, char *buf, size_t size)
 {
-	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	int fd = sys_openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 1;
 	size_t len = 0;
 
 	if (fd < 0)
-		return -errno;
-	while (len < size - 1) {
-		ssize_t n = read(fd, buf + len, size - 1 - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			int r = -errno;
-
-			(void)close(fd);
-			return r;
-		}
-		if (n == 0)
+		return fd;
+	while (len < size - 1 && n != 0) {
+		n = sys_read(fd, buf + len, size - 1 - len);
+		if (n < 0 && n != -EINTR)
 			break;
-		len += (size_t)n;
+		len += n > 0 ? (size_t)n : 0;
 	}
-	(void)close(fd);
+	(void)sys_close(fd);
+	if (n < 0)
+		return n;
 	buf[len] = '\0';
 	return (ssize_t)len;
 }
@@ -72,7 +64,7 @@ int io_above_stdio(int fd)
 	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (high < 0)
 		high = -errno;
-	(void)close(fd);
+	(void)sys_close(fd);
 	return high;
 }
 
@@ -86,7 +78,7 @@ void io_close_range(unsigned first, unsigned last, bool cloexec)
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_max > most)
 		lim.rlim_max = most;
 	for (unsigned fd = first; fd <= last && fd < lim.rlim_max; fd++)
-		(void)(cloexec ? fcntl((int)fd, F_SETFD, FD_CLOEXEC) : close((int)fd));
+		(void)(cloexec ? fcntl((int)fd, F_SETFD, FD_CLOEXEC) : sys_close((int)fd));
 }
 
 size_t io_decimal(char *buf, long long n)

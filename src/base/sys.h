@@ -58,6 +58,34 @@ static inline int sys_ret(long r)
 	return r < 0 ? -errno : (int)r;
 }
 
+/*
+ * The next four as libc has them are cancellation points (pthreads(7)): in a child that shares the memory of a thread
+ * somebody has cancelled, they would end it in the middle, by running that thread's clean-up.
+ */
+static inline int sys_openat(int dirfd, const char *path, int flags)
+{
+	return sys_ret(syscall(SYS_openat, dirfd, path, flags, 0));
+}
+
+static inline ssize_t sys_read(int fd, void *buf, size_t size)
+{
+	long n = syscall(SYS_read, fd, buf, size);
+
+	return n < 0 ? -errno : n;
+}
+
+static inline ssize_t sys_write(int fd, const void *buf, size_t size)
+{
+	long n = syscall(SYS_write, fd, buf, size);
+
+	return n < 0 ? -errno : n;
+}
+
+static inline int sys_close(int fd)
+{
+	return sys_ret(syscall(SYS_close, fd));
+}
+
 static inline int sys_pidfd_open(pid_t pid, unsigned flags)
 {
 	return sys_ret(syscall(SYS_pidfd_open, pid, flags)); /* always CLOEXEC */
