@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ------------------------------------------------------------ helpers */
@@ -91,9 +92,23 @@ static int kinds(struct pidbox_options *s, const char *option, const char *value
 	return 0;
 }
 
+/* "all" is what --share leaves of it; a kind that is named is in both by mistake. */
 static int set_unshare(struct pidbox_options *s, const char *value)
 {
-	return kinds(s, "--unshare", value, &s->spec.unshare);
+	for (const char *p = value;; p++) {
+		int len = (int)strcspn(p, ",");
+		char word[16]; /* longer than each of them */
+		int r = 0;
+
+		(void)snprintf(word, sizeof(word), "%.*s", len, p);
+		if (strcmp(word, "all") == 0)
+			s->unshare_all = PIDBOX_NS_ALL;
+		else
+			r = kinds(s, "--unshare", word, &s->spec.unshare);
+		p += len;
+		if (r < 0 || *p == '\0')
+			return r;
+	}
 }
 
 static int set_share(struct pidbox_options *s, const char *value)
@@ -430,91 +445,3 @@ const struct option option_table[] = {
 	{ "What it tells", 'h', "help", NULL, "print this help", AT(help), 0, NULL },
 };
 const size_t option_table_count = ARRAY_LEN(option_table);
-
-/* ------------------------------------------------------------ other tools' spellings */
-
-const char *option_elsewhere(const char *name)
-{
-	static const struct {
-		const char *theirs, *ours;
-	} known[] = {
-		{ "--fork", "a box always has a process of its own" },
-		{ "-f", "a box always has a process of its own" },
-		{ "--pid", "a box always has a PID namespace" },
-		{ "-p", "a box always has a PID namespace" },
-		{ "--unshare-pid", "a box always has a PID namespace" },
-		{ "--mount", "a box has its own mounts" },
-		{ "-m", "a box has its own mounts" },
-		{ "--uts", "a box has its own host name; see --hostname" },
-		{ "-u", "a box has its own host name; to take a variable away use --unset-env" },
-		{ "--ipc", "a box has its own IPC" },
-		{ "--unshare-ipc", "a box has its own IPC" },
-		{ "--unshare-uts", "a box has its own host name" },
-		{ "--mount-proc", "a fresh /proc is the default; see --proc" },
-		{ "--kill-child", "nothing outlives pidbox; see --grace" },
-		{ "--die-with-parent", "nothing outlives pidbox; see --grace" },
-		{ "--forward-signals", "signals are always passed on; see --signal-map" },
-		{ "--rm", "nothing of a box is left anyway" },
-		{ "--init", "an init is the default; see --as-pid1" },
-		{ "--net", "use --unshare net" },
-		{ "--network", "use --unshare net (there is no network but lo in it)" },
-		{ "-n", "use --unshare net" },
-		{ "--unshare-net", "use --unshare net" },
-		{ "--cgroup", "use --unshare cgroup" },
-		{ "--unshare-cgroup", "use --unshare cgroup" },
-		{ "-U", "use --unshare user" },
-		{ "--unshare-user", "use --unshare user" },
-		{ "--unshare-all", "use --unshare all" },
-		{ "--time", "use --unshare time" },
-		{ "-T", "use --unshare time" },
-		{ "--monotonic", "use --time-offset monotonic=SECONDS" },
-		{ "--boottime", "use --time-offset boottime=SECONDS" },
-		{ "--map-root-user", "use --map root" },
-		{ "-r", "use --map root" },
-		{ "--map-current-user", "use --map me" },
-		{ "-c", "use --map me" },
-		{ "--map-auto", "use --map auto" },
-		{ "--map-user", "use --uid-map INSIDE:OUTSIDE:1" },
-		{ "--map-group", "use --gid-map INSIDE:OUTSIDE:1" },
-		{ "--map-users", "use --uid-map INSIDE:OUTSIDE:COUNT" },
-		{ "--map-groups", "use --gid-map INSIDE:OUTSIDE:COUNT" },
-		{ "--as-pid-1", "use --as-pid1" },
-		{ "--no-init", "use --as-pid1" },
-		{ "--wd", "use --chdir" },
-		{ "-w", "use --chdir" },
-		{ "--workdir", "use --chdir" },
-		{ "--cwd", "use --chdir" },
-		{ "--setuid", "use --user" },
-		{ "-S", "use --user" },
-		{ "--setgid", "use --user U:G" },
-		{ "-G", "use --user U:G" },
-		{ "--uid", "use --user, or --uid-map" },
-		{ "--gid", "use --user, or --gid-map" },
-		{ "--setenv", "use --env NAME=VALUE" },
-		{ "--unsetenv", "use --unset-env" },
-		{ "--unset", "use --unset-env" },
-		{ "--clearenv", "use --clear-env" },
-		{ "--ignore-environment", "use --clear-env" },
-		{ "--block-fd", "use --hold-fd" },
-		{ "--json-status-fd", "use --events fd:N or --report fd:N" },
-		{ "--info-fd", "use --events fd:N" },
-		{ "--kill-after", "use --grace" },
-		{ "-k", "use --grace" },
-		{ "--stop-timeout", "use --grace" },
-		{ "--signal", "use --stop-signal" },
-		{ "-s", "use --stop-signal" },
-		{ "--rewrite", "use --signal-map TERM=QUIT" },
-		{ "--time_limit", "use --timeout" },
-		{ "--new-session", "use --tty" },
-		{ "--hidepid", "use --proc-hidepid" },
-		{ "--root", "this version has no sandbox options yet" },
-		{ "--bind", "this version has no sandbox options yet" },
-		{ "--ro-bind", "this version has no sandbox options yet" },
-	};
-	size_t len = strcspn(name, "=");
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (strlen(known[i].theirs) == len && strncmp(known[i].theirs, name, len) == 0)
-			return known[i].ours;
-	return NULL;
-}

@@ -130,6 +130,7 @@ int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **r
 			break;
 		i += r;
 	}
+	s->spec.unshare |= s->unshare_all & ~s->spec.share;
 	if (r >= 0)
 		r = check(s);
 	if (r < 0) {

@@ -20,6 +20,7 @@ struct pidbox_options {
 
 	/* while they are read */
 	bool has_on_exit, has_map;
+	uint32_t unshare_all; /* PIDBOX_NS_ALL with --unshare all, else 0 */
 	struct pidbox_error *err;
 };
 

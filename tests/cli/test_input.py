@@ -8,11 +8,16 @@ PEERS = {
                 '--monotonic=5': '--time-offset', '--boottime=5': '--time-offset', '--net': '--unshare', '--time': '--unshare', '--wd=/': '--chdir',
                 '--fork': None, '--pid': None, '--setuid=1': '--user'},
     'bwrap': {'--unshare-net': '--unshare', '--unshare-user': '--unshare', '--setenv': '--env', '--unsetenv': '--unset-env', '--clearenv': '--clear-env',
-              '--json-status-fd': '--report', '--info-fd': '--events', '--block-fd': '--hold-fd', '--as-pid-1': '--as-pid1', '--unshare-all': '--unshare'},
-    'docker': {'--workdir=/': '--chdir', '-w': '--chdir', '--stop-timeout=5': '--grace', '--network=none': '--unshare', '--rm': None, '--init': None},
-    'timeout': {'--kill-after=5': '--grace', '-k': '--grace', '--signal=INT': '--stop-signal', '-s': '--stop-signal'},
+              '--json-status-fd': '--report', '--info-fd': '--events', '--block-fd': '--hold-fd', '--as-pid-1': '--as-pid1', '--unshare-all': '--unshare',
+              '--ro-bind-try': None, '--sync-fd': '--keep-fd'},
+    'docker': {'--workdir=/': '--chdir', '-w': '--chdir', '--stop-timeout=5': '--grace', '--network=none': '--unshare', '--rm': None, '--init': None,
+               '-d': None, '--volume=/a:/b': None, '--env-file=f': '--env', '--ulimit=nofile=9': None, '--cidfile=f': '--events'},
+    'timeout': {'--kill-after=5': '--grace', '-k': '--grace', '--signal=INT': '--stop-signal', '-s': '--stop-signal',
+                '--preserve-status': '--report', '--foreground': None},
     'env': {'--ignore-environment': '--clear-env', '--unset=K': '--unset-env', '-u': '--unset-env'},
-    'firejail, nsjail': {'--time_limit=5': '--timeout', '--cwd=/': '--chdir'},
+    'firejail, nsjail': {'--time_limit=5': '--timeout', '--cwd=/': '--chdir', '--caps.drop=all': None, '--join=x': None,
+                         '--disable_clone_newnet': '--unshare', '--rlimit_cpu=5': '--cpu-time', '--pass_fd=3': '--keep-fd'},
+    'tini, minijail0': {'-g': '--on-exit', '-K': '--propagation', '-I': '--as-pid1'},
 }
 
 

@@ -36,6 +36,14 @@ def share(t, kinds):
 
 
 @test
+def all_but_what_is_shared(t):
+    for args in ['--unshare', 'all', '--share', 'ipc'], ['--share=ipc', '--unshare=all'], ['--unshare', 'net,all', '--share', 'ipc']:
+        t.eq(changed(t, *args), set(KINDS) - {'ipc'}, f'{args}')
+    for args in ['--unshare', 'ipc', '--share', 'ipc'], ['--unshare', 'all,ipc', '--share', 'ipc'], ['--unshare=all', '--share=net']:
+        t.error(t.box(*args, '--', 'true'), 'USAGE', has='--share')
+
+
+@test
 def not_a_kind(t):
     for opt, v in (('--unshare', 'bogus'), ('--unshare', ''), ('--unshare', 'net,'), ('--unshare', 'net,bogus'), ('--share', 'pid'),
                    ('--share', 'user'), ('--share', 'bogus'), ('--share', '')):

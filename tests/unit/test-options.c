@@ -485,6 +485,12 @@ static void test_elsewhere(void)
 		   "%s: %s", known[i].theirs, err.fix);
 	}
 	/* none of them has become ours meanwhile, or half of one */
+	for (size_t i = 0; i < option_table_count; i++) {
+		char name[40], letter[] = { '-', option_table[i].letter, '\0' };
+
+		snprintf(name, sizeof(name), "--%s", option_table[i].name);
+		ok(option_elsewhere(name) == NULL && option_elsewhere(letter) == NULL, "%s is our own", name);
+	}
 	ok(option_elsewhere("--timeout") == NULL && option_elsewhere("--pi") == NULL && option_elsewhere("") == NULL,
 	   "what nobody calls anything");
 }
