@@ -18,6 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/*
+ * The raw calls here are those of 64-bit Linux. On 32-bit machines some are those of the first days (setgroups and
+ * setresuid with ids of 16 bits), and s390x has the arguments of clone in another order (clone(2)).
+ */
+#if !defined(__linux__) || !defined(__LP64__) || defined(__s390x__)
+#error "pidbox is for 64-bit Linux, and not for s390x"
+#endif
+
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
 #endif
