@@ -86,10 +86,17 @@ static void warn_of_steps(const struct pidbox *box)
 
 static int give_up(struct run *run, const struct pidbox_error *err)
 {
+	bool stop;
+	int sig;
+
 	pidbox_free(run->relay.box);
 	run->relay.box = NULL;
 	out_error(err);
 	reporting_failed(&run->reporting, err);
+	/* Ctrl-C while newuidmap ran, say: a loop of the shell stops only when we die of it. */
+	sig = signals_fatal_pending(run->relay.signals, &stop);
+	if (sig > 0 && !(run->mask >> (sig - 1) & 1))
+		signals_die_of(sig);
 	return err->exit_status != 0 ? err->exit_status : PIDBOX_EXIT_FAILED;
 }
 

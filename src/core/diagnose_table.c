@@ -140,6 +140,7 @@ const struct diagnosis diagnoses[] = {
 	{ STEP_MAP_HELPER, ENOENT, PIDBOX_CODE_IDMAP,
 	  "more than one's own id can only be mapped by newuidmap and newgidmap, which are not installed",
 	  "install the package uidmap, or use --map me or --map root", NULL },
+	{ STEP_MAP_HELPER, EINTR, PIDBOX_CODE_NONE, "a signal ended newuidmap or newgidmap", TRY_AGAIN, NULL },
 	{ STEP_MAP_HELPER, EPERM, PIDBOX_CODE_IDMAP,
 	  "newuidmap or newgidmap refused: /etc/subuid and /etc/subgid must have the ranges",
 	  "usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER (as root), or use --map me or --map root",

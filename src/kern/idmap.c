@@ -67,5 +67,5 @@ int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange
 	words[strcspn(words, "\n")] = '\0';
 	if (r == -ECHILD) /* the caller ignores SIGCHLD, the status is lost */
 		return was_written(pid, program);
-	return r <= 0 ? r : r == 127 ? -ENOENT : -EPERM;
+	return r <= 0 ? r : r == 127 ? -ENOENT : r > 128 ? -EINTR : -EPERM;
 }

@@ -10,7 +10,7 @@ size_t idmap_format(const struct pidbox_idrange *ranges, size_t n, char *buf, si
 /**
  * Run newuidmap or newgidmap, which write a map with the rights that /etc/subuid and /etc/subgid give.
  * @param words  gets the first line of what it said on standard error, maybe ""
- * @return 0; -ENOENT: not installed; -EPERM: it refused
+ * @return 0; -ENOENT: not installed; -EPERM: it refused; -EINTR: a signal ended it
  */
 int idmap_run_helper(const char *program, pid_t pid, const struct pidbox_idrange *ranges, size_t n, char *words,
 		     size_t size);
