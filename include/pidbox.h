@@ -267,8 +267,12 @@ struct pidbox_spec {
 	/** Called by pidbox_spawn in its own thread as soon as PID 1 exists; may be NULL. It must not free the box. */
 	void (*on_created)(void *context, const struct pidbox *box);
 	void *context;
+	/** > 0: when this becomes readable while the box is set up, and a second later that has not come to its end (a
+	 * file system that hangs, somebody who has stopped a process of it), pidbox_spawn and pidbox_release give up
+	 * with -EINTR. A signalfd(2) of what may end the caller is meant. Not inherited. */
+	int interrupt_fd;
 	bool front_forwards; /**< the caller forwards its signals with pidbox_forward, see there (`pidbox run` does) */
-	uint8_t reserved_[7];
+	uint8_t reserved_[3];
 };
 
 /** What was parsed from options. */

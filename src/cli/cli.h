@@ -52,6 +52,7 @@ void terminal_stop_self(struct terminal *t, int sig, const struct pidbox_info *b
 void terminal_copy_size(int master);
 
 /* signals.c: the front's own signals */
+int signals_open_fatal(uint64_t mask);                  /* reads only what would end us; or -errno */
 int signals_open(uint64_t *ret_mask);                   /* blocks all; a descriptor that reads them, or -errno */
 void signals_die_of(int sig) __attribute__((noreturn)); /* as the command died, without a core of our own */
 int signals_fatal_pending(int fd, bool *ret_stop);      /* while held: the signal that ends us, 0 */

@@ -82,6 +82,38 @@ static void warn_of_steps(const struct pidbox *box)
 	}
 }
 
+/* ------------------------------------------------------------ the end */
+
+static void warn_of_holdouts(const struct pidbox *box)
+{
+	char text[1024];
+
+	if (pidbox_holdouts(box, text, sizeof(text)) == 0)
+		(void)snprintf(text, sizeof(text), "(it cannot be seen from here)\n");
+	out_note("pidbox: warning: all is killed, but the kernel waits for somebody outside to reap: %s"
+		 "  why: a process that entered by setns (nsenter) or is traced is its outside parent's or tracer's to "
+		 "reap\n"
+		 "  fix: let that one go on (kill -CONT) or end it\n",
+		 text);
+}
+
+static int end(struct run *run, const struct pidbox_result *res, int waited)
+{
+	int status = pidbox_exit_status(run->relay.box, res);
+	int sig = status > 128 && res->signal > 0 && status == 128 + res->signal ? res->signal : 0;
+
+	terminal_restore(run->relay.terminal);
+	if (waited == -EBUSY)
+		warn_of_holdouts(run->relay.box);
+	if (pidbox_options_spec(run->opts)->timing)
+		words_timing(run->relay.box);
+	reporting_end(&run->reporting, run->relay.box, res);
+	pidbox_free(run->relay.box);
+	if (sig > 0)
+		signals_die_of(sig);
+	return status;
+}
+
 /* ------------------------------------------------------------ starting */
 
 static int give_up(struct run *run, const struct pidbox_error *err)
@@ -145,6 +177,7 @@ static void __attribute__((noreturn)) die_while_held(struct run *run, int sig)
 static int hold(struct run *run)
 {
 	struct pidbox_error err = { 0 };
+	struct pidbox_result res;
 	struct pidbox_info info;
 	int r;
 
@@ -155,6 +188,10 @@ static int hold(struct run *run)
 	r = run->hold_fd >= 0 ? relay_hold(&run->relay, run->hold_fd) : 0;
 	if (r > 0)
 		die_while_held(run, r);
+	/* The time limit runs from the beginning, and ends a box that is held, too. */
+	if (r == -ESRCH && pidbox_wait(run->relay.box, PIDBOX_DEFAULT, &res) == 0 &&
+	    res.reason == PIDBOX_REASON_TIMEOUT)
+		return end(run, &res, 0);
 	if (r < 0)
 		return give_up(run, hold_error(r, &err));
 	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
@@ -181,6 +218,7 @@ static int start(struct run *run)
 	int status = 0;
 
 	spec->signal_mask = &run->mask;
+	spec->interrupt_fd = signals_open_fatal(run->mask); /* closed with all others that are not ours any more */
 	spec->report_fd = run->reporting.report_fd;
 	spec->sigchld_ignored = hear_of_children();
 	if (run->reporting.events_fd >= 0) {
@@ -201,37 +239,7 @@ static int start(struct run *run)
 	return 0;
 }
 
-/* ------------------------------------------------------------ the end */
-
-static void warn_of_holdouts(const struct pidbox *box)
-{
-	char text[1024];
-
-	if (pidbox_holdouts(box, text, sizeof(text)) == 0)
-		(void)snprintf(text, sizeof(text), "(it cannot be seen from here)\n");
-	out_note("pidbox: warning: all is killed, but the kernel waits for somebody outside to reap: %s"
-		 "  why: a process that entered by setns (nsenter) or is traced is its outside parent's or tracer's to "
-		 "reap\n"
-		 "  fix: let that one go on (kill -CONT) or end it\n",
-		 text);
-}
-
-static int end(struct run *run, const struct pidbox_result *res, int waited)
-{
-	int status = pidbox_exit_status(run->relay.box, res);
-	int sig = status > 128 && res->signal > 0 && status == 128 + res->signal ? res->signal : 0;
-
-	terminal_restore(run->relay.terminal);
-	if (waited == -EBUSY)
-		warn_of_holdouts(run->relay.box);
-	if (pidbox_options_spec(run->opts)->timing)
-		words_timing(run->relay.box);
-	reporting_end(&run->reporting, run->relay.box, res);
-	pidbox_free(run->relay.box);
-	if (sig > 0)
-		signals_die_of(sig);
-	return status;
-}
+/* ------------------------------------------------------------ the whole */
 
 static int run_box(struct run *run)
 {

@@ -22,6 +22,26 @@ int signals_open(uint64_t *ret_mask)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+static bool ignored(int sig)
+{
+	struct sigaction act;
+
+	return sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN;
+}
+
+int signals_open_fatal(uint64_t mask)
+{
+	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	uint64_t set = 0;
+	long fd;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!ignored(ends[i]) && !(mask & BIT(ends[i])))
+			set |= BIT(ends[i]);
+	fd = syscall(SYS_signalfd4, -1, &set, sizeof(set), SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : (int)fd;
+}
+
 void signals_die_of(int sig)
 {
 	const uint64_t by_default[4] = { 0 }; /* the kernel's sigaction: SIG_DFL, no flags, no mask */
@@ -35,13 +55,6 @@ void signals_die_of(int sig)
 	(void)kill(getpid(), sig);
 	(void)syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &bit, NULL, sizeof(bit));
 	_exit(128 + sig); /* we are PID 1 ourselves */
-}
-
-static bool ignored(int sig)
-{
-	struct sigaction act;
-
-	return sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN;
 }
 
 int signals_fatal_pending(int fd, bool *ret_stop)

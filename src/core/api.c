@@ -7,6 +7,7 @@
 #include "kern/oom.h"
 #include "kern/sig.h"
 
+#include <pthread.h>
 #include <string.h>
 
 const char *pidbox_version(void)
@@ -46,6 +47,19 @@ static int setup_ended(struct pidbox *box, struct pidbox_error *err)
 	r = err_set(err, EPROTO, PIDBOX_CODE_NONE, "starting the box");
 	err_why(err, "the init ended before the command was started (somebody may have killed it, or memory ran out)");
 	err_fix(err, "try again; `pidbox run --explain` shows how far it gets");
+	return r;
+}
+
+static int setup_interrupted(struct pidbox *box, struct pidbox_error *err)
+{
+	int r;
+
+	box_abort(box);
+	r = err_set(err, EINTR, PIDBOX_CODE_NONE, "starting the box");
+	err_why(err,
+		"it hung, and a signal ended the wait: a file system that does not answer, or somebody has stopped "
+		"a process of the set-up");
+	err_fix(err, "`pidbox run --explain` shows how far it gets");
 	return r;
 }
 
@@ -143,7 +157,8 @@ static int wait_for_setup(struct pidbox *box, struct pidbox_error *err)
 			command_started(box, box->init_pid);
 			return 0;
 		}
-		(void)box_poll(box, exec_announced ? LOOK_AGAIN_US : -1);
+		if (box_poll_setup(box, exec_announced ? LOOK_AGAIN_US : -1) == -EINTR)
+			return setup_interrupted(box, err);
 		r = 1;
 	}
 	return r;
@@ -159,12 +174,13 @@ static struct pidbox *box_new(const struct pidbox_spec *spec, struct pidbox_plan
 	box->socket = box->pidfd = box->tty = -1;
 	box->t0_us = now_us();
 	box->ready_us = box->exec_us = -1;
+	box->interrupt_fd = spec->interrupt_fd > 0 ? spec->interrupt_fd : -1;
 	box->fail_on_leak = spec->fail_on_leak;
 	box->oom_before = spec->account ? oom_kills() : -1;
 	return box;
 }
 
-int pidbox_spawn(const struct pidbox_spec *given, struct pidbox **ret, struct pidbox_error *err)
+static int spawn(const struct pidbox_spec *given, struct pidbox **ret, struct pidbox_error *err)
 {
 	struct pidbox_plan *plan;
 	struct pidbox_spec spec;
@@ -197,7 +213,7 @@ int pidbox_spawn(const struct pidbox_spec *given, struct pidbox **ret, struct pi
 	return 0;
 }
 
-int pidbox_release(struct pidbox *box, struct pidbox_error *err)
+static int release(struct pidbox *box, struct pidbox_error *err)
 {
 	struct wire_msg msg = { .type = MSG_RUN };
 
@@ -212,4 +228,28 @@ int pidbox_release(struct pidbox *box, struct pidbox_error *err)
 		return setup_ended(box, err);
 	box->held = false;
 	return wait_for_setup(box, err);
+}
+
+/*
+ * The child of the clone has the caller's memory, and its thread's wish to be cancelled with it: a cancellation point
+ * there would run the host's cleanup handlers as PID 1 (pthreads(7)). Here one would lose a box.
+ */
+int pidbox_spawn(const struct pidbox_spec *spec, struct pidbox **ret, struct pidbox_error *err)
+{
+	int before, r;
+
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	r = spawn(spec, ret, err);
+	(void)pthread_setcancelstate(before, NULL);
+	return r;
+}
+
+int pidbox_release(struct pidbox *box, struct pidbox_error *err)
+{
+	int before, r;
+
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	r = release(box, err);
+	(void)pthread_setcancelstate(before, NULL);
+	return r;
 }

@@ -30,6 +30,9 @@ struct pidbox {
 	char id[48];
 	int64_t t0_us, created_us, ready_us, exec_us;
 
+	int interrupt_fd;       /* see spec; -1: none */
+	int64_t interrupted_us; /* when it became readable; 0: it has not */
+
 	bool held;   /* waits for pidbox_release */
 	bool closed; /* the init's end of the socket is closed */
 	bool has_result;
@@ -70,6 +73,8 @@ bool box_is_ending(const struct pidbox *box);
 bool box_init_has_ended(const struct pidbox *box);
 /* Wait until there is a message or the init has ended. */
 int box_poll(const struct pidbox *box, int64_t timeout_us);
+/* The same while the box is set up. @return 0; -EINTR when the caller wants to give up (spec.interrupt_fd) */
+int box_poll_setup(struct pidbox *box, int64_t timeout_us);
 void box_take_leak(struct pidbox *box, const struct wire_msg *msg, pid_t pid);
 
 /* identity.c */

@@ -114,14 +114,14 @@ int box_ask(struct pidbox *box, const struct wire_msg *ask, uint32_t type, struc
 			*answer = msg;
 			return 0;
 		}
-		if (got == 1) {
-			keep_for_later(box, &msg, about);
-			continue;
-		}
 		if (got < 0 || box->closed)
 			return -ESRCH;
+		if (got == 1)
+			keep_for_later(box, &msg, about);
 		if (now_us() >= until)
 			return -ETIMEDOUT;
+		if (got == 1)
+			continue;
 		(void)box_poll(box, until - now_us());
 	}
 	return r;
@@ -138,16 +138,46 @@ int box_send(struct pidbox *box, const struct wire_msg *msg, size_t size)
 	return 0;
 }
 
-int box_poll(const struct pidbox *box, int64_t timeout_us)
+static bool is_readable(int fd)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+
+	return poll(&readable, 1, 0) > 0;
+}
+
+static int poll_with(const struct pidbox *box, int interrupt_fd, int64_t timeout_us)
 {
 	struct pollfd fds[] = {
 		{ .fd = box->closed ? -1 : box->socket, .events = POLLIN },
 		{ .fd = box->pidfd, .events = POLLIN },
+		{ .fd = interrupt_fd, .events = POLLIN },
 	};
 	int ms = timeout_us < 0 ? -1 : timeout_us / 1000 >= INT_MAX ? INT_MAX : (int)((timeout_us + 999) / 1000);
 	int n = poll(fds, ARRAY_LEN(fds), ms);
 
 	return n < 0 ? -errno : n;
+}
+
+int box_poll(const struct pidbox *box, int64_t timeout_us)
+{
+	return poll_with(box, -1, timeout_us);
+}
+
+/* A signal must not end what is about to work, for the command may want it: the set-up has a second to come to its end.
+ */
+int box_poll_setup(struct pidbox *box, int64_t timeout_us)
+{
+	bool interrupted = box->interrupted_us != 0;
+	int64_t left = interrupted ? later(box->interrupted_us, US_PER_S) - now_us() : -1;
+
+	if (interrupted && left <= 0)
+		return -EINTR;
+	if (interrupted && (timeout_us < 0 || left < timeout_us))
+		timeout_us = left;
+	(void)poll_with(box, interrupted ? -1 : box->interrupt_fd, timeout_us);
+	if (!interrupted && box->interrupt_fd >= 0 && is_readable(box->interrupt_fd))
+		box->interrupted_us = now_us();
+	return 0;
 }
 
 void box_take_leak(struct pidbox *box, const struct wire_msg *msg, pid_t pid)

@@ -307,8 +307,8 @@ static int wait_for_init(struct pidbox *box)
 
 		if (r < 0 || box->closed)
 			return -EPIPE;
-		if (r == 0)
-			(void)box_poll(box, -1);
+		if (r == 0 && box_poll_setup(box, -1) == -EINTR)
+			return -EINTR;
 	}
 	return 0;
 }
