@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A command, or somebody outside, works against the init and the front: the limits and the end hold all the same."""
-import os, signal
+import os, signal, subprocess
 
 from support import Lines, children, comm, each, opened, pipe, test, until
 
@@ -109,3 +109,17 @@ def a_time_limit_runs_while_held(t):
         r = t.box('--hold-fd', f'{rd}', '--report', 'record.json', *LIMITED, '--', 'echo', 'ran', pass_fds=[rd], timeout=10)
         t.eq((r.code, r.out, r.err), (124, '', ''), 'status, output')
         t.eq(t.record('record.json')['reason'], 'timeout', 'reason')
+
+
+@test
+def a_set_up_that_hangs_is_ended_by_a_signal(t):
+    rd, wr = pipe()
+    with opened(rd, wr):
+        p = t.start_box('--hold-fd', f'{rd}', '--', 'echo', 'ran', pass_fds=[rd], stderr=subprocess.DEVNULL)
+        init = t.init_of(p)
+        t.ok(until(lambda: comm(init) == 'pidbox-init'), 'the init is there')
+        os.kill(init, signal.SIGSTOP)
+        os.write(wr, b'x')
+        p.terminate()
+        t.eq(t.finish(p), -15, 'status')
+        t.nothing_left()
