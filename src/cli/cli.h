@@ -15,7 +15,9 @@ int cmd_run(int argc, char **argv);
 /* out.c: what pidbox says on standard error */
 void out_error(const struct pidbox_error *err);
 void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int out_write(int fd, const void *buf, size_t size);
+int out_write(int fd, const void *buf, size_t size); /* @return 0 or -errno; -EINTR: a signal is to end us */
+bool out_wait_for_room(int fd, int timeout_ms);
+void out_ended_by(int signals); /* from signals_open_fatal */
 
 /* fds.c: the caller's descriptors and our own */
 void fds_hold_places(void);
@@ -27,6 +29,8 @@ void fds_keep_only(const int *own, size_t n, bool keep_stdio);
 void words_plan(FILE *out, const struct pidbox_plan *plan);
 void words_explain(const struct pidbox *box, const struct pidbox_info *info, enum pidbox_side from,
 		   enum pidbox_side to);
+/* The steps from that side on, up to the one that failed. */
+void words_explain_failure(const struct pidbox_spec *spec, enum pidbox_side from, const struct pidbox_error *err);
 void words_timing(const struct pidbox *box);
 
 /* record.c: --report, --events, --summary */

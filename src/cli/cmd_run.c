@@ -13,6 +13,7 @@ struct run {
 	struct relay relay;
 	int hold_fd;   /* -1: none */
 	uint64_t mask; /* blocked signals of the caller */
+	int fatal;     /* from signals_open_fatal */
 };
 
 static int print_help(void)
@@ -61,8 +62,9 @@ static void let_go_of_the_callers(const struct run *run)
 		terminal_fd(run->relay.terminal),
 		run->reporting.report_fd,
 		run->reporting.events_fd,
+		run->fatal,
 	};
-	size_t n = 4;
+	size_t n = 5;
 
 	n += pidbox_fds(run->relay.box, own + n, sizeof(own) / sizeof(own[0]) - n);
 	/* The relay of a terminal of the box's own reads and writes 0 and 1. */
@@ -194,9 +196,14 @@ static int hold(struct run *run)
 		return end(run, &res, 0);
 	if (r < 0)
 		return give_up(run, hold_error(r, &err));
-	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
-		words_explain(run->relay.box, &info, PIDBOX_SIDE_COMMAND, PIDBOX_SIDE_COMMAND);
-	return pidbox_release(run->relay.box, &err) < 0 ? give_up(run, &err) : 0;
+	r = pidbox_release(run->relay.box, &err);
+	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN) {
+		if (r == 0)
+			words_explain(run->relay.box, &info, PIDBOX_SIDE_COMMAND, PIDBOX_SIDE_COMMAND);
+		else
+			words_explain_failure(pidbox_options_spec(run->opts), PIDBOX_SIDE_COMMAND, &err);
+	}
+	return r < 0 ? give_up(run, &err) : 0;
 }
 
 /*
@@ -218,15 +225,18 @@ static int start(struct run *run)
 	int status = 0;
 
 	spec->signal_mask = &run->mask;
-	spec->interrupt_fd = signals_open_fatal(run->mask); /* closed with all others that are not ours any more */
+	spec->interrupt_fd = run->fatal;
 	spec->report_fd = run->reporting.report_fd;
 	spec->sigchld_ignored = hear_of_children();
 	if (run->reporting.events_fd >= 0) {
 		spec->on_created = reporting_created;
 		spec->context = &run->reporting;
 	}
-	if (pidbox_spawn(spec, &run->relay.box, &err) < 0)
+	if (pidbox_spawn(spec, &run->relay.box, &err) < 0) {
+		if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
+			words_explain_failure(spec, PIDBOX_SIDE_FRONT, &err);
 		return give_up(run, &err);
+	}
 	if (spec->hold)
 		status = hold(run);
 	if (status != 0)
@@ -266,6 +276,8 @@ static int run_box(struct run *run)
 		};
 		return give_up(run, &err);
 	}
+	run->fatal = signals_open_fatal(run->mask);
+	out_ended_by(run->fatal);
 	run->relay.terminal = terminal_save();
 	run->relay.tty = -EBADF;
 	status = start(run);

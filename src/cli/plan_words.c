@@ -24,6 +24,13 @@ void words_plan(FILE *out, const struct pidbox_plan *plan)
 		(void)fprintf(out, "%2zu  %-8s %-13s %s\n", i + 1, side_word(step.side), step.name, step.call);
 }
 
+static void narrate(const struct pidbox_step *step)
+{
+	out_note("%-8s %s\n         %s\n", side_word(step->side), step->call, step->does);
+	if (step->rule[0] != '\0')
+		out_note("         (%s)\n", step->rule);
+}
+
 /* Steps of some sides, with who does them: PIDs are the outer ones for the front and the inner ones inside. */
 void words_explain(const struct pidbox *box, const struct pidbox_info *info, enum pidbox_side from, enum pidbox_side to)
 {
@@ -32,15 +39,32 @@ void words_explain(const struct pidbox *box, const struct pidbox_info *info, enu
 	for (size_t i = 0; pidbox_get_step(box, i, &step) == 0; i++) {
 		if (step.side < from || step.side > to)
 			continue;
-		out_note("%-8s %s\n         %s\n", side_word(step.side), step.call, step.does);
-		if (step.rule[0] != '\0')
-			out_note("         (%s)\n", step.rule);
+		narrate(&step);
 		if (strcmp(step.name, "clone") == 0)
 			out_note("         outside it is PID %d, inside PID 1; box %s, PID namespace %llu\n",
 				 info->init_pid, info->id, (unsigned long long)info->pid_namespace);
 		if (step.errnum != 0)
 			out_note("         it failed (%s), which is not fatal\n", strerror(step.errnum));
 	}
+}
+
+void words_explain_failure(const struct pidbox_spec *spec, enum pidbox_side from, const struct pidbox_error *err)
+{
+	struct pidbox_plan *plan;
+	struct pidbox_step step;
+	struct pidbox_error ignored;
+
+	if (err->step[0] == '\0' || pidbox_plan(spec, &plan, &ignored) < 0)
+		return;
+	for (size_t i = 0; pidbox_plan_step(plan, i, &step) == 0; i++) {
+		if (step.side < from)
+			continue;
+		narrate(&step);
+		if (strcmp(step.name, err->step) == 0)
+			break;
+	}
+	out_note("         it failed (%s)\n", strerror(err->errnum));
+	pidbox_plan_free(plan);
 }
 
 void words_timing(const struct pidbox *box)

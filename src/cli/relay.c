@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
@@ -70,6 +71,8 @@ static void take_signals(struct loop *l)
 	while (read(l->r->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD && info.ssi_code > 0)
 			continue; /* from the kernel: the pidfd tells more */
+		if (info.ssi_signo == SIGPIPE && info.ssi_pid == (uint32_t)getpid())
+			continue; /* our own write was it */
 		if (l->r->tty >= 0)
 			take_signal_with_tty(l, &info);
 		else
@@ -169,6 +172,23 @@ static void take_input(struct loop *l)
 	put_eof(l);
 }
 
+/*
+ * Nobody reads any more: as when a terminal's user has left, its master is closed. Then the kernel sends SIGHUP inside,
+ * and reads and writes there come to an end (tty_ioctl(2)). The descriptor is the box's, so something else takes its
+ * place.
+ */
+static void hang_up(struct loop *l)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0) {
+		(void)dup3(null, l->r->tty, O_CLOEXEC);
+		(void)close(null);
+	}
+	l->in.len = l->out.len = 0;
+	l->in.ended = l->out.ended = true;
+}
+
 static void relay_bytes(struct loop *l, const struct pollfd *in, const struct pollfd *master, const struct pollfd *out)
 {
 	if (in->revents != 0)
@@ -177,21 +197,21 @@ static void relay_bytes(struct loop *l, const struct pollfd *in, const struct po
 		l->in.len = 0;
 	if (l->out.len == 0 && !l->out.ended && (master->revents & (POLLIN | POLLHUP | POLLERR)))
 		l->out.ended = !fill(&l->out, l->r->tty);
-	if (l->out.len > 0 && out->revents != 0 && drain(&l->out, STDOUT_FILENO) < 0) {
-		/* Nobody reads any more: what a terminal's user leaving is, a hang-up. */
-		l->out.len = 0;
-		l->out.ended = true;
-		(void)pidbox_signal(l->r->box, SIGHUP);
-	}
+	if (l->out.len > 0 && out->revents != 0 && drain(&l->out, STDOUT_FILENO) < 0)
+		hang_up(l);
 }
 
-/* What the box wrote before its end is in the terminal still. */
-static void flush_output(struct loop *l)
+/* What the box wrote before its end is in the terminal still. Whoever wanted that end does not wait for a slow reader.
+ */
+static void flush_output(struct loop *l, const struct pidbox_result *res)
 {
+	enum { PATIENCE_MS = 2000 };
+	bool wanted = res->reason != PIDBOX_REASON_EXITED && res->reason != PIDBOX_REASON_SIGNALED;
 	struct pollfd fd = { .fd = l->r->tty, .events = POLLIN };
 
 	while (l->out.len > 0 || (!l->out.ended && poll(&fd, 1, 0) > 0 && fill(&l->out, l->r->tty)))
-		if (l->out.len > 0 && drain(&l->out, STDOUT_FILENO) < 0)
+		if (l->out.len > 0 &&
+		    (!out_wait_for_room(STDOUT_FILENO, wanted ? PATIENCE_MS : -1) || drain(&l->out, STDOUT_FILENO) < 0))
 			break;
 }
 
@@ -241,7 +261,7 @@ int relay_run(struct relay *r, struct pidbox_result *ret)
 	}
 	waited = pidbox_wait(r->box, PIDBOX_DEFAULT, ret);
 	if (r->tty >= 0)
-		flush_output(&l);
+		flush_output(&l, ret);
 	return waited;
 }
 

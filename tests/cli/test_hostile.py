@@ -86,6 +86,7 @@ def stop_and_continue_of_the_command_alone(t):
     """The front stops with its command, and is woken for the end even when the command was continued behind its back."""
     p = t.start_box('--', 'sleep', '1')
     command = t.command_of(p)
+    t.ok(until(lambda: comm(command) == 'sleep 1'), 'it has been executed')
     os.kill(command, signal.SIGSTOP)
     os.waitid(os.P_PID, p.pid, os.WSTOPPED)
     os.kill(command, signal.SIGCONT)
@@ -123,3 +124,54 @@ def a_set_up_that_hangs_is_ended_by_a_signal(t):
         p.terminate()
         t.eq(t.finish(p), -15, 'status')
         t.nothing_left()
+
+
+def full_pipe():
+    rd, wr = pipe()
+    os.set_blocking(wr, False)
+    try:
+        while True:
+            os.write(wr, b'x' * 4096)
+    except BlockingIOError:
+        os.set_blocking(wr, True)
+    return rd, wr
+
+
+@each({'by a time limit': (['--timeout', '0.5', '--grace', '0'], None, 124), 'by a signal': ([], signal.SIGTERM, -15)})
+def output_of_a_terminal_that_nobody_reads(t, args, sig, want):
+    """What the box has written waits for a reader, but whoever ends it does not."""
+    rd, wr = full_pipe()
+    with opened(rd, wr):
+        p = t.start_box('--tty', *args, '--', 'yes', stdout=wr)
+        if sig:
+            t.command_of(p)
+            p.send_signal(sig)
+        t.eq(t.finish(p, 20), want, 'status')
+        t.nothing_left()
+
+
+@each({'events': '--events', 'report': '--report'})
+def a_report_that_waits_is_ended_by_a_signal(t, option):
+    rd, wr = full_pipe()
+    with opened(rd, wr):
+        p = t.start_box(option, f'fd:{wr}', '--', 'sleep', '0.1', pass_fds=[wr], stderr=subprocess.DEVNULL)
+        t.ok(until(lambda: p.terminate() or p.poll() is not None, 20.0, 0.1), 'it has ended')
+        t.ok(t.finish(p) in (0, -15), 'status')
+        t.nothing_left()
+
+
+@test
+def a_terminal_whose_reader_has_gone(t):
+    """As when a terminal's user leaves: writes fail, whatever the command does about SIGHUP."""
+    r = t.sh('(trap "" HUP PIPE; pidbox run --tty -- yes 2>/dev/null; echo $? >status) | head -1; cat status', timeout=20)
+    t.eq(r.out.replace('\r', ''), 'y\n1\n', 'output, status')
+
+
+@test
+def explain_tells_how_far_it_got(t):
+    r = t.box('--explain', '-C', '/no/such/place', '--', 'true')
+    t.eq(r.code, 125, 'status')
+    t.ok('command  chdir("/no/such/place")' in r.err and 'it failed (No such file or directory)' in r.err, r.err)
+    t.ok('execve' not in r.err.split('chdir(')[1], 'nothing that was not done')
+    r = t.box('--explain', '--hostname', 'x' * 64, '--time-offset', 'boottime=-99999999999', '--', 'true')
+    t.ok(r.code == 125 and 'sethostname' in r.err and 'timens_offsets' in r.err and 'it failed' in r.err, r.err)
