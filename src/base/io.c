@@ -68,6 +68,37 @@ int io_above_stdio(int fd)
 	return high;
 }
 
+static void close_one(unsigned fd, bool cloexec)
+{
+	(void)(cloexec ? fcntl((int)fd, F_SETFD, FD_CLOEXEC) : sys_close((int)fd));
+}
+
+/* Those that are open, as /proc lists them. @return false when there is no /proc */
+static bool close_listed(unsigned first, unsigned last, bool cloexec)
+{
+	char buf[1024] __attribute__((aligned(8)));
+	int dir = sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n;
+
+	if (dir < 0)
+		return false;
+	while ((n = sys_getdents64(dir, buf, sizeof(buf))) > 0) {
+		for (int at = 0; at < n;) {
+			const struct sys_dirent64 *entry = (const void *)(buf + at);
+			unsigned fd = 0;
+
+			for (const char *p = entry->name; *p >= '0' && *p <= '9'; p++)
+				fd = fd * 10 + (unsigned)(*p - '0');
+			if (entry->name[0] != '.' && fd >= first && fd <= last && fd != (unsigned)dir)
+				close_one(fd, cloexec);
+			at += entry->reclen;
+		}
+	}
+	(void)sys_close(dir);
+	return n == 0;
+}
+
+/* Marking a range came with Linux 5.11. Trying each number up to the limit, a million in many containers, is the last
+ * resort: it takes a second. */
 void io_close_range(unsigned first, unsigned last, bool cloexec)
 {
 	const unsigned most = 1u << 20; /* fs.nr_open's default */
@@ -75,10 +106,12 @@ void io_close_range(unsigned first, unsigned last, bool cloexec)
 
 	if (sys_close_range(first, last, cloexec ? SYS_CLOSE_RANGE_CLOEXEC : 0) == 0)
 		return;
+	if (close_listed(first, last, cloexec))
+		return;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_max > most)
 		lim.rlim_max = most;
 	for (unsigned fd = first; fd <= last && fd < lim.rlim_max; fd++)
-		(void)(cloexec ? fcntl((int)fd, F_SETFD, FD_CLOEXEC) : sys_close((int)fd));
+		close_one(fd, cloexec);
 }
 
 size_t io_decimal(char *buf, long long n)

@@ -141,6 +141,21 @@ static inline int sys_signalfd(const uint64_t *mask, int flags)
 	return sys_ret(syscall(SYS_signalfd4, -1, mask, 8, flags));
 }
 
+/* What getdents64(2) gives; readdir would allocate. */
+struct sys_dirent64 {
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+};
+
+/* @return bytes of entries, 0 at the end, -errno */
+static inline int sys_getdents64(int fd, void *buf, size_t size)
+{
+	return sys_ret(syscall(SYS_getdents64, fd, buf, size));
+}
+
 /* Take one pending signal of the set, without waiting. @return its number, -EAGAIN */
 static inline int sys_take_pending(uint64_t set, siginfo_t *info)
 {

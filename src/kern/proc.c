@@ -99,15 +99,6 @@ pid_t proc_parse_innermost_pid(const char *status)
 	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : -EBADMSG;
 }
 
-/* What getdents64(2) gives; readdir would allocate. */
-struct dirent64 {
-	uint64_t ino;
-	int64_t off;
-	uint16_t reclen;
-	uint8_t type;
-	char name[];
-};
-
 static pid_t pid_of_name(const char *name)
 {
 	long pid = 0;
@@ -128,18 +119,16 @@ pid_t proc_next(struct proc_iter *it)
 		it->open = true;
 	}
 	for (;;) {
-		const struct dirent64 *entry;
+		const struct sys_dirent64 *entry;
 		pid_t pid;
 
 		if (it->at >= it->len) {
-			it->len = syscall(SYS_getdents64, it->dir, it->buf, sizeof(it->buf));
+			it->len = sys_getdents64(it->dir, it->buf, sizeof(it->buf));
 			it->at = 0;
 			if (it->len <= 0) {
-				int r = it->len < 0 ? -errno : 0;
-
 				(void)close(it->dir);
 				it->open = false;
-				return r;
+				return (pid_t)it->len;
 			}
 		}
 		entry = (const void *)(it->buf + it->at);

@@ -11,7 +11,7 @@ def stopped_nsenter_holds_the_end_up(t):
     p = t.start_box('--', 'sleep', '1000')
     until(lambda: t.command_of(p))
     inner = t.start(['nsenter', '-t', str(t.init_of(p)), '-p', 'sleep', '1001'])
-    t.ok(until(lambda: children(inner.pid)), 'nsenter has a child in the box')
+    t.ok(until(lambda: [c for c in children(inner.pid) if comm(c) == 'sleep 1001']), 'nsenter has a child in the box')
     os.kill(inner.pid, signal.SIGSTOP)
     start = time.monotonic()
     p.send_signal(signal.SIGTERM)
