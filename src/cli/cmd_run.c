@@ -38,7 +38,7 @@ static int print_help(void)
 	(void)printf("\nExit status: the command's own; 123 leak, 124 time limit, 125 pidbox failed, 126 cannot be "
 		     "executed,\n"
 		     "127 not found. When the command dies of a signal, so does pidbox. See pidbox-run(1).\n");
-	return fflush(stdout) == 0 ? 0 : PIDBOX_EXIT_FAILED;
+	return finish_output();
 }
 
 static int dry_run(const struct pidbox_spec *spec)
@@ -52,7 +52,7 @@ static int dry_run(const struct pidbox_spec *spec)
 	}
 	words_plan(stdout, plan);
 	pidbox_plan_free(plan);
-	return fflush(stdout) == 0 ? 0 : PIDBOX_EXIT_FAILED;
+	return finish_output();
 }
 
 static void let_go_of_the_callers(const struct run *run)

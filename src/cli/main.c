@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,9 +38,20 @@ static void print_help(FILE *out)
 	(void)fprintf(out, "\n`pidbox VERB --help` tells more; so do pidbox(1) and pidbox-run(1).\n");
 }
 
-static int finish(FILE *out)
+int finish_output(void)
 {
-	return fflush(out) == 0 ? 0 : PIDBOX_EXIT_FAILED;
+	struct pidbox_error err = {
+		.what = "writing to standard output",
+		.why = "what was to be printed is lost, or cut off",
+		.fix = "give a standard output that can be written to: a terminal, a pipe or a file with room",
+	};
+
+	/* A line may have failed before: then there is nothing left to flush, and errno is that of the last write. */
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	err.errnum = errno;
+	out_error(&err);
+	return PIDBOX_EXIT_FAILED;
 }
 
 static int cmd_help(int argc, char **argv)
@@ -51,7 +63,7 @@ static int cmd_help(int argc, char **argv)
 	if (verb != NULL && verb->run != cmd_help)
 		return verb->run(2, of_verb);
 	print_help(stdout);
-	return finish(stdout);
+	return finish_output();
 }
 
 static int cmd_version(int argc, char **argv)
@@ -61,7 +73,7 @@ static int cmd_version(int argc, char **argv)
 	(void)printf(
 		"pidbox %s\nbuilt in: run; init as sealed memory; namespaces user pid mount uts ipc net cgroup time\n",
 		pidbox_version());
-	return finish(stdout);
+	return finish_output();
 }
 
 static int usage_error(const char *what, const char *word)

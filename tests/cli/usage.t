@@ -38,3 +38,31 @@ Version and help go to standard output:
   pidbox 0.* (glob)
   $ pidbox run --help 2>/dev/null | grep -c -e --report -e --timeout -e --hostname -e --as-pid1
   ([4-9]|\d\d) (re)
+
+What cannot be printed is an error of its own, whatever the verb (write(2)):
+
+  $ pidbox version >/dev/full
+  pidbox: writing to standard output: No space left on device
+    why: * (glob)
+    fix: * (glob)
+  [125]
+  $ pidbox --version >&-
+  pidbox: writing to standard output: Bad file descriptor
+    why: * (glob)
+    fix: * (glob)
+  [125]
+  $ pidbox help >/dev/full
+  pidbox: writing to standard output: No space left on device
+    why: * (glob)
+    fix: * (glob)
+  [125]
+  $ pidbox run --help >/dev/full
+  pidbox: writing to standard output: No space left on device
+    why: * (glob)
+    fix: * (glob)
+  [125]
+  $ pidbox run --dry-run true >/dev/full
+  pidbox: writing to standard output: No space left on device
+    why: * (glob)
+    fix: * (glob)
+  [125]
