@@ -26,6 +26,8 @@ void out_ended_by(int signals); /* from signals_open_fatal */
 void fds_hold_places(void);
 /* A descriptor that an option names is for us, not for the command. @return its number from now on, or -errno */
 int fds_claim(int fd, const char *option, struct pidbox_error *err);
+/* The same for one that we write to. */
+int fds_claim_output(int fd, const char *option, struct pidbox_error *err);
 void fds_keep_only(const int *own, size_t n, bool keep_stdio);
 
 /* plan_words.c: a plan in words */

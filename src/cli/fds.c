@@ -18,6 +18,20 @@ void fds_hold_places(void)
 			(void)open("/dev/null", O_RDWR | O_CLOEXEC); /* gets the lowest free number: fd */
 }
 
+static int cannot_claim(int fd, const char *option, int errnum, const char *why, const char *fix,
+			struct pidbox_error *err)
+{
+	*err = (struct pidbox_error){
+		.errnum = errnum,
+		.code = PIDBOX_CODE_USAGE,
+		.exit_status = PIDBOX_EXIT_FAILED,
+	};
+	(void)snprintf(err->what, sizeof(err->what), "%s: using descriptor %d", option, fd);
+	(void)snprintf(err->why, sizeof(err->why), "%s", why);
+	(void)snprintf(err->fix, sizeof(err->fix), "%s", fix);
+	return -errnum;
+}
+
 /* A standard stream is the command's as well: of that one we take a copy. */
 int fds_claim(int fd, const char *option, struct pidbox_error *err)
 {
@@ -25,15 +39,19 @@ int fds_claim(int fd, const char *option, struct pidbox_error *err)
 
 	if (r >= 0)
 		return fd > 2 ? fd : r;
-	*err = (struct pidbox_error){
-		.errnum = errno,
-		.code = PIDBOX_CODE_USAGE,
-		.exit_status = PIDBOX_EXIT_FAILED,
-		.why = "no such descriptor is open",
-		.fix = "open it in the shell, for example 3>file or 3<fifo",
-	};
-	(void)snprintf(err->what, sizeof(err->what), "%s: using descriptor %d", option, fd);
-	return -err->errnum;
+	return cannot_claim(fd, option, errno, "no such descriptor is open",
+			    "open it in the shell, for example 3>file or 3<fifo", err);
+}
+
+/* Seen now, by the mode it was opened with (fcntl(2)), and not when the command has run and its record is lost. */
+int fds_claim_output(int fd, const char *option, struct pidbox_error *err)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && ((flags & O_PATH) || (flags & O_ACCMODE) == O_RDONLY))
+		return cannot_claim(fd, option, EBADF, "it is open, but not for writing",
+				    "open it for writing in the shell, for example 3>file", err);
+	return fds_claim(fd, option, err);
 }
 
 /* Refused, before Linux 5.9, or nothing between the two: then one by one. */

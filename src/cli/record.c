@@ -10,22 +10,51 @@
 
 /* ------------------------------------------------------------ opening */
 
+/* open(2) */
+static const struct {
+	int errnum;
+	enum pidbox_code code;
+	const char *why, *fix;
+} cannot_open[] = {
+	{ ENOENT, PIDBOX_CODE_NOT_FOUND, "the directory that it is to be in is not there",
+	  "make it, or name another file" },
+	{ ENOTDIR, PIDBOX_CODE_NOT_FOUND, "a part of its path is not a directory", "name another file" },
+	{ EISDIR, PIDBOX_CODE_USAGE, "it is a directory", "name a file in it" },
+	{ EACCES, PIDBOX_CODE_DENIED, "this user may not write there", "name a file that can be written, fd:N or -" },
+	{ EPERM, PIDBOX_CODE_DENIED, "the file may not be changed (its attributes: lsattr)", "name another file" },
+	{ EROFS, PIDBOX_CODE_DENIED, "its file system is mounted read-only", "name a file on another one" },
+	{ ENXIO, PIDBOX_CODE_NONE, "it is a socket, or a device that is not there", "name a file, fd:N or -" },
+};
+
+static int cannot_open_report(const char *where, int errnum, struct pidbox_error *err)
+{
+	const char *why = "it is opened before the start, so that nothing runs unreported";
+	const char *fix = "name a file that can be written, fd:N or -";
+
+	*err = (struct pidbox_error){ .errnum = errnum, .exit_status = PIDBOX_EXIT_FAILED };
+	for (size_t i = 0; i < sizeof(cannot_open) / sizeof(cannot_open[0]); i++) {
+		if (cannot_open[i].errnum != errnum)
+			continue;
+		err->code = cannot_open[i].code;
+		why = cannot_open[i].why;
+		fix = cannot_open[i].fix;
+	}
+	(void)snprintf(err->what, sizeof(err->what), "opening the report %s", where);
+	(void)snprintf(err->why, sizeof(err->why), "%s", why);
+	(void)snprintf(err->fix, sizeof(err->fix), "%s", fix);
+	return -errnum;
+}
+
 static int open_report(const char *where, struct pidbox_error *err)
 {
 	int fd;
 
 	if (strcmp(where, "-") == 0)
-		return fds_claim(STDERR_FILENO, "--report", err);
+		return fds_claim_output(STDERR_FILENO, "--report", err);
 	if (strncmp(where, "fd:", 3) == 0)
-		return fds_claim(atoi(where + 3), "--report", err);
+		return fds_claim_output(atoi(where + 3), "--report", err);
 	fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd >= 0)
-		return fd;
-	*err = (struct pidbox_error){ .errnum = errno, .exit_status = PIDBOX_EXIT_FAILED };
-	(void)snprintf(err->what, sizeof(err->what), "opening the report %s", where);
-	(void)snprintf(err->why, sizeof(err->why), "it is opened before the start, so that nothing runs unreported");
-	(void)snprintf(err->fix, sizeof(err->fix), "name a file that can be written, fd:N or -");
-	return -err->errnum;
+	return fd >= 0 ? fd : cannot_open_report(where, errno, err);
 }
 
 int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidbox_error *err)
@@ -36,7 +65,7 @@ int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidb
 	r->opts = opts;
 	r->report_fd = r->events_fd = -1;
 	if (events_fd >= 0) {
-		r->events_fd = fds_claim(events_fd, "--events", err);
+		r->events_fd = fds_claim_output(events_fd, "--events", err);
 		if (r->events_fd < 0)
 			return r->events_fd;
 	}

@@ -166,6 +166,26 @@ def where_the_report_goes(t):
 
 
 @test
+def a_report_that_cannot_be_written(t):
+    """Refused before the start: by the mode of a descriptor (fcntl(2), F_GETFL), by the errno of open(2)."""
+    rd, wr = os.pipe()
+    fifo = os.open(t.tmp, os.O_PATH)
+    with opened(rd, wr, fifo):
+        for fd in rd, fifo:
+            for option in f'--report=fd:{fd}', f'--events=fd:{fd}':
+                with t.case(option):
+                    r = t.box(option, '--', 'touch', 'ran', pass_fds=[fd])
+                    t.error(r, 'USAGE', has=[option.split('=')[0], f'descriptor {fd}', 'for writing'])
+    t.write('file', '')
+    for where, code, has in (('no/r', 'NOT_FOUND', 'directory'), ('file/r', 'NOT_FOUND', 'not a directory'), (t.tmp, 'USAGE', 'is a directory')):
+        with t.case(where):
+            t.error(t.box('--report', where, '--', 'touch', 'ran'), code, has=[where, has])
+    if t.mode == 'user':
+        t.error(t.box('--report', '/etc/r', '--', 'touch', 'ran'), 'DENIED', has=['/etc/r', 'may not write'])
+    t.ok(not os.path.exists(t.path('ran')), 'the command ran')
+
+
+@test
 def text_in_the_record(t):
     r, rec = t.report('--', 'sh', '-c', 'exit 0', 'quote"back\\slash', 'tab\tnl\n\x01', 'ä€𝄞', b'\xff\xc3')
     t.eq(rec['command'][3:], ['quote"back\\slash', 'tab\tnl\n\x01', 'ä€𝄞', '\ufffd\ufffd'], 'command')
