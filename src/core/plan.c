@@ -496,7 +496,6 @@ int pidbox_plan(const struct pidbox_spec *given, struct pidbox_plan **ret, struc
 	r = spec_take(given, &spec, err);
 	if (r == 0)
 		r = spec_check(&spec, err);
-	err_shape_usage(r < 0 ? err : NULL, "planning the box", "ask for one or the other");
 	if (r == 0)
 		r = facts_gather(&spec, facts, err);
 	if (r == 0)

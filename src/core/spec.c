@@ -71,109 +71,149 @@ static bool hidepid_known(const char *word)
 	return false;
 }
 
-static const char *unknown_values(const struct pidbox_spec *s)
+static int wrong(struct pidbox_error *err, const char *why, const char *fix)
 {
+	int r = err_set(err, 0, PIDBOX_CODE_USAGE, "planning the box");
+
+	err_why(err, "%s", why);
+	err_fix(err, "%s", fix);
+	return r;
+}
+
+static int check_values(const struct pidbox_spec *s, struct pidbox_error *err)
+{
+	const char *constants = "use the constants of pidbox.h";
+
 	if ((s->unshare | s->share) & ~(uint32_t)PIDBOX_NS_ALL)
-		return "an unknown kind of namespace in unshare or share";
+		return wrong(err, "an unknown kind of namespace in unshare or share", constants);
 	if ((unsigned)s->propagation > PIDBOX_PROPAGATION_UNCHANGED)
-		return "an unknown propagation";
+		return wrong(err, "an unknown propagation", constants);
 	if ((unsigned)s->map > PIDBOX_MAP_EXACT)
-		return "an unknown map";
+		return wrong(err, "an unknown map", constants);
 	if ((unsigned)s->proc > PIDBOX_PROC_NONE)
-		return "an unknown proc";
+		return wrong(err, "an unknown proc", constants);
 	if ((unsigned)s->on_exit > PIDBOX_ON_EXIT_WAIT)
-		return "an unknown on_exit";
+		return wrong(err, "an unknown on_exit", constants);
 	for (size_t i = 0; i < s->n_signal_map; i++)
 		if (s->signal_map[i].from < 1 || s->signal_map[i].from > 64 || s->signal_map[i].to > 64)
-			return "signal_map: not a signal";
-	return NULL;
+			return wrong(err, "signal_map: not a signal",
+				     "give 1 to 64; to may be 0: the signal is dropped");
+	return 0;
 }
 
-static const char *contradiction_of_kinds(const struct pidbox_spec *s)
+static int check_kinds(const struct pidbox_spec *s, struct pidbox_error *err)
 {
-	const uint32_t may_share = PIDBOX_NS_UTS | PIDBOX_NS_IPC | PIDBOX_NS_MOUNT;
+	const uint32_t by_default = PIDBOX_NS_NET | PIDBOX_NS_CGROUP | PIDBOX_NS_TIME;
 
-	if (s->share & ~may_share)
-		return "--share takes only uts, ipc and mount: without the others it would be no box";
 	if (s->share & s->unshare)
-		return "a namespace cannot be both in --share and in --unshare";
+		return wrong(err, "a namespace cannot be both in --share and in --unshare", "name it in one of them");
+	if (s->share & PIDBOX_NS_PID)
+		return wrong(err, "--share pid: a box without a PID namespace would be no box",
+			     "leave it out: --share takes uts, ipc and mount");
+	if (s->share & PIDBOX_NS_USER)
+		return wrong(err,
+			     "--share user: a user namespace is made only when the caller has not the right to make "
+			     "the others",
+			     "leave it out: --share takes uts, ipc and mount; root keeps its own without --map");
+	if (s->share & by_default)
+		return wrong(err, "--share: net, cgroup and time are the caller's anyway",
+			     "leave it out: shared is the default, --unshare makes a new one");
 	if ((s->share & PIDBOX_NS_MOUNT) && s->proc != PIDBOX_PROC_KEEP)
-		return "--share mount needs --proc keep: a new /proc would replace the caller's";
+		return wrong(err, "--share mount: a new /proc would replace the caller's", "add --proc keep");
 	if ((s->share & PIDBOX_NS_MOUNT) && s->propagation != PIDBOX_PROPAGATION_SLAVE)
-		return "--propagation is for the box's own mount namespace, which --share mount does without";
+		return wrong(err,
+			     "--propagation is for the box's own mount namespace, which --share mount does without",
+			     "leave one of them out");
 	if ((s->share & PIDBOX_NS_UTS) && s->hostname != NULL)
-		return "--hostname with --share uts would rename the machine";
-	return NULL;
+		return wrong(err, "--hostname with --share uts would rename the machine", "leave one of them out");
+	return 0;
 }
 
-static const char *contradiction_of_proc(const struct pidbox_spec *s)
+static int check_proc(const struct pidbox_spec *s, struct pidbox_error *err)
 {
 	bool fresh = s->proc == PIDBOX_PROC_FRESH || s->proc == PIDBOX_PROC_AUTO;
 
 	if ((s->proc_hidepid != NULL || s->proc_subset_pid) && !fresh)
-		return "--proc-hidepid and --proc-subset are options of a fresh /proc";
+		return wrong(err, "--proc-hidepid and --proc-subset are options of a fresh /proc",
+			     "use --proc fresh, or leave them out");
 	if (s->proc_hidepid != NULL && !hidepid_known(s->proc_hidepid))
-		return "--proc-hidepid takes off, noaccess, invisible or ptraceable (0, 1, 2, 4)";
-	return NULL;
+		return wrong(err, "--proc-hidepid has a value that is none",
+			     "give off, noaccess, invisible or ptraceable (0, 1, 2, 4)");
+	return 0;
 }
 
-static const char *contradiction_of_pid1(const struct pidbox_spec *s)
+static int check_pid1(const struct pidbox_spec *s, struct pidbox_error *err)
 {
+	const char *one = "leave one of them out";
+
 	if (!s->as_pid1)
-		return NULL;
+		return 0;
 	if (s->on_exit != PIDBOX_ON_EXIT_KILL)
-		return "--as-pid1 has no init: --on-exit cannot work with it";
+		return wrong(err, "--as-pid1 has no init: --on-exit cannot work with it", one);
 	if (s->fail_on_leak)
-		return "--as-pid1 has no init: --fail-on-leak cannot work with it";
+		return wrong(err, "--as-pid1 has no init: --fail-on-leak cannot work with it", one);
 	if (s->first_pid != 0)
-		return "--as-pid1 makes the command's PID 1: --first-pid cannot work with it";
-	return NULL;
+		return wrong(err, "--as-pid1 makes the command's PID 1: --first-pid cannot work with it", one);
+	return 0;
 }
 
-static const char *contradiction_of_streams(const struct pidbox_spec *s)
-{
-	if (s->tty && s->stdio != NULL)
-		return "tty and stdio: the standard streams are either the terminal or what is given";
-	return NULL;
-}
-
-static const char *contradiction_of_numbers(const struct pidbox_spec *s)
+static int check_pids(const struct pidbox_spec *s, struct pidbox_error *err)
 {
 	const uint32_t limit = 4194304; /* PID_MAX_LIMIT, include/linux/threads.h */
 
 	if (s->pid_max != 0 && (s->pid_max < 301 || s->pid_max > limit))
-		return "--pid-max takes 301 to 4194304";
+		return wrong(err, "--pid-max is out of range", "give 301 to 4194304");
 	if (s->first_pid != 0 && (s->first_pid < 2 || s->first_pid >= limit))
-		return "--first-pid takes 2 to 4194303";
+		return wrong(err, "--first-pid is out of range: 1 is the init's",
+			     "give 2 to 4194303, or use --as-pid1");
 	if (s->first_pid != 0 && s->pid_max != 0 && s->first_pid >= s->pid_max)
-		return "--first-pid must be below --pid-max";
+		return wrong(err, "--first-pid must be below --pid-max", "give a smaller --first-pid");
+	return 0;
+}
+
+static int check_numbers(const struct pidbox_spec *s, struct pidbox_error *err)
+{
 	if (s->stop_signal < 0 || s->stop_signal > 64)
-		return "--stop-signal is not a signal";
+		return wrong(err, "--stop-signal is not a signal", "give 1 to 64; 0 is the default");
 	if (s->grace_us < 0 || s->timeout_us < 0 || s->cpu_time_us < 0 || s->leak_grace_us < 0)
-		return "a duration is negative";
+		return wrong(err, "a duration is negative", "give microseconds from 0 on");
 	if (s->monotonic.nanoseconds > 999999999 || s->boottime.nanoseconds > 999999999)
-		return "--time-offset has more than 999999999 nanoseconds";
+		return wrong(err, "--time-offset has more than 999999999 nanoseconds", "give whole seconds in seconds");
 	if (s->n_uid_maps > PLAN_MAX_RANGES || s->n_gid_maps > PLAN_MAX_RANGES)
-		return "too many id ranges";
+		return wrong(err, "too many id ranges", "give at most 32 of --uid-map, and of --gid-map");
 	if (s->n_keep_fds > WIRE_MAX_KEEP)
-		return "too many descriptors to keep";
-	if (s->hostname != NULL && (strlen(s->hostname) > 64 || s->hostname[0] == '\0'))
-		return "--hostname takes 1 to 64 bytes";
-	return NULL;
+		return wrong(err, "too many descriptors to keep", "give at most 64 of --keep-fd");
+	return 0;
+}
+
+static int check_rest(const struct pidbox_spec *s, struct pidbox_error *err)
+{
+	if (s->tty && s->stdio != NULL)
+		return wrong(err, "tty and stdio: the standard streams are either the terminal or what is given",
+			     "leave one of them out");
+	if (s->hostname == NULL)
+		return 0;
+	if (s->hostname[0] == '\0' || strlen(s->hostname) > 64)
+		return wrong(err, "--hostname is empty, or longer than the kernel takes (sethostname(2))",
+			     "give 1 to 64 bytes");
+	/* The kernel takes any bytes, but prompts and logs show the name as it is. */
+	for (const char *p = s->hostname; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return wrong(err, "--hostname has a control character in it", "give a name without");
+	return 0;
 }
 
 int spec_check(const struct pidbox_spec *spec, struct pidbox_error *err)
 {
-	static const char *(*const checks[])(const struct pidbox_spec *) = {
-		unknown_values,        contradiction_of_kinds,   contradiction_of_proc,
-		contradiction_of_pid1, contradiction_of_streams, contradiction_of_numbers,
+	static int (*const checks[])(const struct pidbox_spec *, struct pidbox_error *) = {
+		check_values, check_kinds, check_proc, check_pid1, check_pids, check_numbers, check_rest,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-		const char *what = checks[i](spec);
+		int r = checks[i](spec, err);
 
-		if (what != NULL)
-			return err_set(err, 0, PIDBOX_CODE_USAGE, "%s", what);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -519,6 +519,10 @@ static const struct {
 	{ "--hostname of 64 bytes", true, { .hostname = LONG_NAME } },
 	{ "--hostname of 65 bytes", false, { .hostname = LONG_NAME "4" } }, /* __NEW_UTS_LEN, uname(2) */
 	{ "an empty --hostname", false, { .hostname = "" } },
+	{ "a --hostname of two lines", false, { .hostname = "a\nb" } },
+	{ "a --hostname with an escape sequence", false, { .hostname = "a\033[1m" } },
+	{ "a --hostname with DEL", false, { .hostname = "a\177" } },
+	{ "a --hostname in UTF-8", true, { .hostname = "b\303\244r" } },
 	{ "--proc-hidepid --proc keep", false, { .proc_hidepid = "2", .proc = PIDBOX_PROC_KEEP } },
 	{ "--proc-subset --proc none", false, { .proc_subset_pid = true, .proc = PIDBOX_PROC_NONE } },
 	{ "--proc-hidepid --proc auto", true, { .proc_hidepid = "ptraceable", .proc = PIDBOX_PROC_AUTO } },
@@ -564,8 +568,8 @@ static void test_checks(void)
 			ok(r == 0, "%s is fine", checks[i].name);
 		else
 			ok(r == -EINVAL && err.code == PIDBOX_CODE_USAGE && err.exit_status == PIDBOX_EXIT_FAILED &&
-				   err.what[0],
-			   "%s is a usage error: %s", checks[i].name, err.what);
+				   err.what[0] && err.why[0] && err.fix[0] && strstr(err.fix, "one or the other") == NULL,
+			   "%s is a usage error: %s; %s", checks[i].name, err.why, err.fix);
 	}
 }
 
