@@ -27,6 +27,32 @@ static const struct verb *find(const char *name)
 	return NULL;
 }
 
+static bool is_either(const char *word, const char *a, const char *b)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+static int usage_error(const char *what, const char *word, const char *fix)
+{
+	struct pidbox_error err = {
+		.code = PIDBOX_CODE_USAGE,
+		.what = "reading the command line",
+	};
+
+	(void)snprintf(err.why, sizeof(err.why), what, word);
+	(void)snprintf(err.fix, sizeof(err.fix), fix, word);
+	out_error(&err);
+	return PIDBOX_EXIT_FAILED;
+}
+
+static int unknown(const char *word)
+{
+	if (word[0] == '-')
+		return usage_error("unknown option %s", word,
+				   "options follow the verb: pidbox run %s ...; `pidbox help` lists the verbs");
+	return usage_error("unknown verb \"%s\"", word, "`pidbox help` lists the verbs");
+}
+
 static void print_help(FILE *out)
 {
 	(void)fprintf(
@@ -60,6 +86,8 @@ static int cmd_help(int argc, char **argv)
 	const struct verb *verb = argc > 1 ? find(argv[1]) : NULL;
 	char *of_verb[] = { argc > 1 ? argv[1] : NULL, help, NULL };
 
+	if (argc > 1 && verb == NULL && !is_either(argv[1], "--help", "-h"))
+		return unknown(argv[1]);
 	if (verb != NULL && verb->run != cmd_help)
 		return verb->run(2, of_verb);
 	print_help(stdout);
@@ -76,31 +104,19 @@ static int cmd_version(int argc, char **argv)
 	return finish_output();
 }
 
-static int usage_error(const char *what, const char *word)
-{
-	struct pidbox_error err = {
-		.code = PIDBOX_CODE_USAGE,
-		.what = "reading the command line",
-		.fix = "`pidbox help` lists the verbs",
-	};
-
-	(void)snprintf(err.why, sizeof(err.why), what, word);
-	out_error(&err);
-	return PIDBOX_EXIT_FAILED;
-}
-
 int main(int argc, char **argv)
 {
 	const struct verb *verb;
 
 	if (argc < 2)
-		return usage_error("no verb was given%s", "");
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return usage_error("no verb was given%s", "", "`pidbox help` lists the verbs%s");
+	if (is_either(argv[1], "--help", "-h"))
 		return cmd_help(1, argv);
-	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+	if (is_either(argv[1], "--version", "-V") ||
+	    (argc > 2 && find(argv[1]) != NULL && is_either(argv[2], "--version", "-V")))
 		return cmd_version(1, argv);
 	verb = find(argv[1]);
 	if (verb == NULL)
-		return usage_error("unknown verb \"%s\"", argv[1]);
+		return unknown(argv[1]);
 	return verb->run(argc - 1, argv + 1);
 }

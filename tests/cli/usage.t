@@ -66,3 +66,31 @@ What cannot be printed is an error of its own, whatever the verb (write(2)):
     why: * (glob)
     fix: * (glob)
   [125]
+
+Options of run belong behind the verb, and help knows only what there is:
+
+  $ pidbox -x true
+  pidbox: .* \[USAGE\] (re)
+    why: unknown option -x
+    fix: *pidbox run -x* (glob)
+  [125]
+  $ pidbox help bogus
+  pidbox: .* \[USAGE\] (re)
+    why: *bogus* (glob)
+    fix: *pidbox help* (glob)
+  [125]
+  $ pidbox help --bogus
+  pidbox: .* \[USAGE\] (re)
+    why: *--bogus* (glob)
+    fix: * (glob)
+  [125]
+  $ pidbox help run | head -1
+  usage: pidbox run * (glob)
+  $ pidbox help help | head -1
+  usage: pidbox VERB * (glob)
+  $ pidbox run --version | head -1
+  pidbox 0.* (glob)
+  $ pidbox run -V | head -1
+  pidbox 0.* (glob)
+  $ pidbox run -- sh -c 'echo "$1"' sh --version
+  --version
