@@ -134,16 +134,16 @@ static int give_up(struct run *run, const struct pidbox_error *err)
 	return err->exit_status != 0 ? err->exit_status : PIDBOX_EXIT_FAILED;
 }
 
-static const struct pidbox_error *hold_error(int r, struct pidbox_error *err)
+static const struct pidbox_error *hold_error(int fd, int r, struct pidbox_error *err)
 {
 	*err = (struct pidbox_error){
 		.errnum = -r,
 		.exit_status = PIDBOX_EXIT_FAILED,
 		.step = "hold",
-		.what = "waiting on --hold-fd",
 		.why = "the descriptor cannot be read, so the command was not started",
 		.fix = "give a descriptor that is open for reading: a pipe, a FIFO or a socket",
 	};
+	(void)snprintf(err->what, sizeof(err->what), "waiting on --hold-fd %d", fd);
 	if (r == -ECANCELED) {
 		(void)snprintf(err->why, sizeof(err->why), "its end came before a byte: the command was not started");
 		(void)snprintf(err->fix, sizeof(err->fix),
@@ -195,7 +195,7 @@ static int hold(struct run *run)
 	    res.reason == PIDBOX_REASON_TIMEOUT)
 		return end(run, &res, 0);
 	if (r < 0)
-		return give_up(run, hold_error(r, &err));
+		return give_up(run, hold_error(pidbox_options_hold_fd(run->opts), r, &err));
 	r = pidbox_release(run->relay.box, &err);
 	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN) {
 		if (r == 0)

@@ -80,7 +80,9 @@ int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int au
 	enum step_op op = row < plan->n_rows ? plan->rows[row].op : STEP_CLONE;
 	const char *what = row < plan->n_rows ? subject(plan, row) : NULL;
 	int r = err_set(err, errnum, PIDBOX_CODE_NONE, "%s%s%s", doing(op), what != NULL ? " " : "",
-			what != NULL ? what : "");
+			what == NULL      ? ""
+			: what[0] == '\0' ? "\"\""
+					  : what);
 
 	if (err == NULL)
 		return r;

@@ -209,6 +209,11 @@ void probe_exec_format(const struct failure *f)
 	}
 }
 
+static bool maps_several(const struct plan_map *map)
+{
+	return map->n > 1 || map->ranges[0].count > 1;
+}
+
 void probe_user(const struct failure *f)
 {
 	static const char *const part[] = { "", "its supplementary groups", "its gid", "its uid" };
@@ -216,4 +221,7 @@ void probe_user(const struct failure *f)
 	if (f->plan->kinds & PIDBOX_NS_USER)
 		err_why(f->err, "%s cannot be set: the box's user namespace maps only some ids",
 			f->aux >= 1 && f->aux <= 3 ? part[f->aux] : "the identity");
+	if (maps_several(&f->plan->uid_map) || maps_several(&f->plan->gid_map))
+		err_fix(f->err, "name ids that the maps have (--explain shows them), or give larger ranges in "
+				"/etc/subuid and /etc/subgid, or in --uid-map and --gid-map");
 }

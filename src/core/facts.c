@@ -10,6 +10,7 @@
 #include "kern/user.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -30,8 +31,14 @@ static int gather_subids(struct plan_facts *f, struct pidbox_error *err)
 	r = err_set(err, r < 0 ? -r : ENOENT, PIDBOX_CODE_IDMAP, "mapping subordinate ids");
 	err_why(err, "%s has no range for %s (uid %u)", f->subuids.n == 0 ? "/etc/subuid" : "/etc/subgid",
 		name[0] ? name : "this user", f->euid);
-	err_fix(err, "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s (as root), or --map root",
-		name[0] ? name : "USER");
+	if (name[0] != '\0')
+		err_fix(err,
+			"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s (as root), or --map root",
+			name);
+	else /* usermod takes only what has an entry in /etc/passwd */
+		err_fix(err,
+			"as root, add the line %u:100000:65536 to /etc/subuid and to /etc/subgid, or use --map root",
+			f->euid);
 	return r;
 }
 
@@ -60,24 +67,46 @@ static bool has_own_groups(const struct user_ids *user, uint32_t egid)
 	return true;
 }
 
+/* Which part of U:G nobody knows: a user that can be looked up alone, or is a number, is not the one. */
+static bool group_is_missing(const char *user, struct user_ids *scratch)
+{
+	size_t len = strcspn(user, ":");
+	char alone[256];
+
+	if (user[len] == '\0')
+		return false;
+	(void)snprintf(alone, sizeof(alone), "%.*s", (int)len, user);
+	return user_lookup(alone, NULL, scratch) == 0;
+}
+
 static int gather_user(const char *user, struct plan_facts *f, struct pidbox_error *err)
 {
 	int r = user_lookup(user, NULL, &f->user);
 
+	if (r == 0) {
+		f->own_groups = has_own_groups(&f->user, f->egid);
+		return 0;
+	}
 	if (r == -E2BIG) {
 		r = err_set(err, -r, PIDBOX_CODE_NONE, "looking up the user \"%s\"", user);
 		err_why(err, "it is in more than %d groups", USER_GROUPS_MAX);
 		err_fix(err, "name one group: --user U:G");
-		return r;
-	}
-	if (r < 0) {
-		r = err_set(err, -r, PIDBOX_CODE_NOT_FOUND, "looking up the user \"%s\"", user);
-		err_why(err, "neither /etc/passwd and /etc/group nor getent(1) know it");
+	} else if (r == -EINVAL) {
+		r = err_set(err, 0, PIDBOX_CODE_USAGE, "looking up the user \"%s\"", user);
+		err_why(err, "no name is empty or has control characters, and no id is above 4294967294 (2^32-1 means "
+			     "none)");
+		err_fix(err, "give names or numbers: --user U[:G]");
+	} else if (group_is_missing(user, &f->user)) {
+		r = err_set(err, -r, PIDBOX_CODE_NOT_FOUND, "looking up the group \"%s\"", strchr(user, ':') + 1);
+		err_why(err, "neither /etc/group nor getent(1) know it");
+		err_fix(err, "give a number: --user U:GID");
+	} else {
+		r = err_set(err, -r, PIDBOX_CODE_NOT_FOUND, "looking up the user \"%.*s\"", (int)strcspn(user, ":"),
+			    user);
+		err_why(err, "neither /etc/passwd nor getent(1) know it");
 		err_fix(err, "give numbers: --user UID:GID");
-		return r;
 	}
-	f->own_groups = has_own_groups(&f->user, f->egid);
-	return 0;
+	return r;
 }
 
 /* The kernel would take more in a new namespace, but the PIDs outside could never be given out. */

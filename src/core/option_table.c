@@ -46,11 +46,16 @@ static int one_of(const struct word *words, size_t n, const char *value, int *re
 
 static int duration(struct pidbox_options *s, const char *option, const char *value, int64_t *ret)
 {
-	if (parse_duration(value, ret) == 0)
-		return 0;
-	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not a duration", option, value);
-	err_fix(s->err, "durations are 500us, 500ms, 2s, 1.5s, 1m30s, 1h, 1d; a bare number is seconds");
-	return -EINVAL;
+	int r = parse_duration(value, ret);
+
+	if (r == -ERANGE) {
+		(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is too long", option, value);
+		err_fix(s->err, "give at most 106751991d (2^63-1 microseconds)");
+	} else if (r < 0) {
+		(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not a duration", option, value);
+		err_fix(s->err, "durations are 500us, 500ms, 2s, 1.5s, 1m30s, 1h, 1d; a bare number is seconds");
+	}
+	return r < 0 ? -EINVAL : 0;
 }
 
 static int signal_number(struct pidbox_options *s, const char *option, const char *value)

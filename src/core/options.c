@@ -102,12 +102,17 @@ static int take_letters(struct pidbox_options *s, char *const argv[], int left)
 static int check(const struct pidbox_options *s)
 {
 	const struct pidbox_spec *spec = &s->spec;
+	const char *why = NULL;
 
 	if (spec->as_pid1 && s->has_on_exit)
-		return err_set(s->err, 0, PIDBOX_CODE_USAGE, "--as-pid1 has no init: --on-exit cannot work with it");
-	if (s->has_map && (spec->n_uid_maps > 0 || spec->n_gid_maps > 0))
-		return err_set(s->err, 0, PIDBOX_CODE_USAGE, "--map and --uid-map or --gid-map exclude each other");
-	return 0;
+		why = "--as-pid1 has no init: --on-exit cannot work with it";
+	else if (s->has_map && (spec->n_uid_maps > 0 || spec->n_gid_maps > 0))
+		why = "--map and --uid-map or --gid-map exclude each other";
+	if (why == NULL)
+		return 0;
+	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s", why);
+	err_fix(s->err, "leave one of them out");
+	return -EINVAL;
 }
 
 int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **ret, struct pidbox_error *err)

@@ -187,3 +187,60 @@ def fuzz_of_options(t):
             t.ok(r.code in (0, 1, 126, 127), f'{quote(args)}: status {r.code} {r.err!r}')
         if len(t.problems) > 5:
             break
+
+
+@each({' '.join(args): (args, has) for args, has in (
+    (('--hostname', ''), '1 to 64 bytes'), (('--hostname', 'h' * 65), '1 to 64 bytes'), (('--hostname', 'a\nb'), 'control character'),
+    (('--first-pid', '1'), '2 to 4194303'), (('--pid-max', '300'), '301 to 4194304'),
+    (('--proc-hidepid', '3'), 'ptraceable'), (('--proc-hidepid', 'foo'), 'ptraceable'),
+    (('--share', 'net'), 'shared is the default'), (('--share', 'cgroup'), 'shared is the default'), (('--share', 'pid'), 'leave it out'),
+    (('--share', 'user'), 'leave it out'), (('--share', 'all'), 'leave it out'), (('--share', 'mount'), 'add --proc keep'),
+    (('--uid-map', '0:0:1') * 34, 'at most 32'), (('--keep-fd', '0') * 70, 'at most 64'),
+    (('--as-pid1', '--on-exit', 'kill'), 'leave one of them out'), (('--map', 'root', '--uid-map', '0:0:1'), 'leave one of them out'),
+    (('--as-pid1', '--fail-on-leak'), 'leave one of them out'), (('--timeout', '9223372036854775807'), '106751991d'),
+    (('--grace', '106751992d'), '106751991d'), (('--user', '4294967295'), '4294967294'), (('--user', '99999999999'), '4294967294'),
+    (('--user', ':0'), 'empty'))}, modes='user')
+def a_fix_of_its_own(t, args, has):
+    """What is out of range is told the range; "one or the other" is for two things only."""
+    r = t.box(*args, '--', 'touch', 'ran')
+    t.error(r, 'USAGE', has=[has, args[0]])
+    t.ok('one or the other' not in r.err, f'fix: {r.err!r}')
+    t.ok(not os.path.exists(t.path('ran')), 'the command ran')
+
+
+@test(modes='root')
+def the_longest_duration(t):
+    """2^63-1 microseconds are 106751991.167 days."""
+    t.good(t.box('--timeout', '106751991d', '--', 'true'))
+
+
+@test
+def who_is_missing(t):
+    me = f'{os.getuid()}' if t.mode == 'user' else 'root'
+    t.error(t.box('--user', f'{me}:nosuch', '--', 'true'), 'NOT_FOUND', has=['the group "nosuch"', '/etc/group'])
+    t.error(t.box('--user', 'nosuch:root', '--', 'true'), 'NOT_FOUND', has=['the user "nosuch"', '/etc/passwd'])
+    t.error(t.box('--user', 'nosuch', '--', 'true'), 'NOT_FOUND', has=['the user "nosuch"', 'UID:GID'])
+
+
+@test(modes='user')
+def subordinate_ids_without_an_entry(t):
+    """usermod(8) takes only a name of passwd(5): without one the line of subuid(5) is told."""
+    r = t.box('--map', 'auto', '--', 'true')
+    t.error(r, 'IDMAP', has=[f'{os.getuid()}:100000:65536', '/etc/subgid'])
+    t.ok('usermod' not in r.err, r.err)
+
+
+@test(modes='root')
+def an_id_that_no_map_has(t):
+    """The fix does not ask for what was given."""
+    ids = [f'--{x}id-map=0:100000:1000' for x in 'ug']
+    r = t.box(*ids, '--user', '70000', '--', 'true')
+    t.error(r, 'IDMAP', has='larger ranges')
+    t.ok('use --map auto' not in r.err, r.err)
+
+
+@test
+def an_empty_name_is_quoted(t):
+    """execve(2), chdir(2): an empty path is ENOENT."""
+    t.error(t.box('--', ''), 'NOT_FOUND', 127, has='executing "": No such file')
+    t.error(t.box('-C', '', '--', 'true'), 'NOT_FOUND', has='directory "": No such file')

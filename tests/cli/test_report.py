@@ -316,6 +316,15 @@ def hold(t):
 
 
 @test
+def a_hold_that_fails_names_its_descriptor(t):
+    rd, wr = os.pipe()
+    with opened(rd, wr):
+        t.error(t.box('--hold-fd', str(wr), '--', 'true', pass_fds=[wr]), has=f'--hold-fd {wr}')
+        os.close(wr)
+        t.error(t.box('--hold-fd', str(rd), '--', 'true', pass_fds=[rd]), has=[f'--hold-fd {rd}', 'its end'])
+
+
+@test
 def a_signal_while_held_leaves_a_record(t):
     for sig in signal.SIGTERM, signal.SIGINT:
         rd, wr = pipe()
