@@ -24,10 +24,12 @@ void out_ended_by(int signals); /* from signals_open_fatal */
 
 /* fds.c: the caller's descriptors and our own */
 void fds_hold_places(void);
-/* A descriptor that an option names is for us, not for the command. @return its number from now on, or -errno */
-int fds_claim(int fd, const char *option, struct pidbox_error *err);
-/* The same for one that we write to. */
-int fds_claim_output(int fd, const char *option, struct pidbox_error *err);
+/*
+ * A descriptor that an option names is for us, not for the command.
+ * @param access  O_RDONLY or O_WRONLY: what we do with it
+ * @return its number from now on, or -errno
+ */
+int fds_claim(int fd, int access, const char *option, struct pidbox_error *err);
 void fds_keep_only(const int *own, size_t n, bool keep_stdio);
 
 /* plan_words.c: a plan in words */

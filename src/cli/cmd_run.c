@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -260,7 +261,7 @@ static int run_box(struct run *run)
 	fds_hold_places();
 	run->hold_fd = pidbox_options_hold_fd(run->opts);
 	if (run->hold_fd >= 0)
-		run->hold_fd = status = fds_claim(run->hold_fd, "--hold-fd", &err);
+		run->hold_fd = status = fds_claim(run->hold_fd, O_RDONLY, "--hold-fd", &err);
 	if (status < 0 || reporting_open(&run->reporting, run->opts, &err) < 0) {
 		out_error(&err);
 		return PIDBOX_EXIT_FAILED;

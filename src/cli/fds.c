@@ -32,26 +32,25 @@ static int cannot_claim(int fd, const char *option, int errnum, const char *why,
 	return -errnum;
 }
 
-/* A standard stream is the command's as well: of that one we take a copy. */
-int fds_claim(int fd, const char *option, struct pidbox_error *err)
+/*
+ * A standard stream is the command's as well: of that one we take a copy. Whether it can be written to, or read, is
+ * seen now, by the mode it was opened with (fcntl(2)), and not when the command has run and its record is lost.
+ */
+int fds_claim(int fd, int access, const char *option, struct pidbox_error *err)
 {
-	int r = fd > 2 ? fcntl(fd, F_SETFD, FD_CLOEXEC) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int flags = fcntl(fd, F_GETFL);
+	int r;
 
+	if (flags >= 0 && ((flags & O_PATH) || ((flags & O_ACCMODE) != access && (flags & O_ACCMODE) != O_RDWR)))
+		return access == O_RDONLY ? cannot_claim(fd, option, EBADF, "it is open, but not for reading",
+							 "open it for reading in the shell, for example 3<fifo", err)
+					  : cannot_claim(fd, option, EBADF, "it is open, but not for writing",
+							 "open it for writing in the shell, for example 3>file", err);
+	r = fd > 2 ? fcntl(fd, F_SETFD, FD_CLOEXEC) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (r >= 0)
 		return fd > 2 ? fd : r;
 	return cannot_claim(fd, option, errno, "no such descriptor is open",
 			    "open it in the shell, for example 3>file or 3<fifo", err);
-}
-
-/* Seen now, by the mode it was opened with (fcntl(2)), and not when the command has run and its record is lost. */
-int fds_claim_output(int fd, const char *option, struct pidbox_error *err)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags >= 0 && ((flags & O_PATH) || (flags & O_ACCMODE) == O_RDONLY))
-		return cannot_claim(fd, option, EBADF, "it is open, but not for writing",
-				    "open it for writing in the shell, for example 3>file", err);
-	return fds_claim(fd, option, err);
 }
 
 /* Refused, before Linux 5.9, or nothing between the two: then one by one. */

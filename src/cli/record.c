@@ -50,9 +50,9 @@ static int open_report(const char *where, struct pidbox_error *err)
 	int fd;
 
 	if (strcmp(where, "-") == 0)
-		return fds_claim_output(STDERR_FILENO, "--report", err);
+		return fds_claim(STDERR_FILENO, O_WRONLY, "--report", err);
 	if (strncmp(where, "fd:", 3) == 0)
-		return fds_claim_output(atoi(where + 3), "--report", err);
+		return fds_claim(atoi(where + 3), O_WRONLY, "--report", err);
 	fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	return fd >= 0 ? fd : cannot_open_report(where, errno, err);
 }
@@ -65,7 +65,7 @@ int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidb
 	r->opts = opts;
 	r->report_fd = r->events_fd = -1;
 	if (events_fd >= 0) {
-		r->events_fd = fds_claim_output(events_fd, "--events", err);
+		r->events_fd = fds_claim(events_fd, O_WRONLY, "--events", err);
 		if (r->events_fd < 0)
 			return r->events_fd;
 	}

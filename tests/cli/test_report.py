@@ -319,7 +319,7 @@ def hold(t):
 def a_hold_that_fails_names_its_descriptor(t):
     rd, wr = os.pipe()
     with opened(rd, wr):
-        t.error(t.box('--hold-fd', str(wr), '--', 'true', pass_fds=[wr]), has=f'--hold-fd {wr}')
+        t.error(t.box('--hold-fd', str(wr), '--', 'true', pass_fds=[wr]), 'USAGE', has=['--hold-fd', f'descriptor {wr}', 'for reading'])
         os.close(wr)
         t.error(t.box('--hold-fd', str(rd), '--', 'true', pass_fds=[rd]), has=[f'--hold-fd {rd}', 'its end'])
 
