@@ -85,12 +85,14 @@ static void lost(int sig)
 	struct pidbox_error err = {
 		.code = PIDBOX_CODE_PID1_IGNORES_SIGNAL,
 		.why = "the command is PID 1 and has no handler for it: the kernel drops it",
-		.fix = "leave --as-pid1 out, or use --stop-signal KILL",
 	};
 	char name[16];
 
 	pidbox_signal_name(sig, name);
 	(void)snprintf(err.what, sizeof(err.what), "sending %s", name);
+	(void)snprintf(err.fix, sizeof(err.fix),
+		       "leave --as-pid1 out, or use --signal-map %s=KILL, by the name it is sent with",
+		       name + strlen("SIG"));
 	out_error(&err);
 }
 
