@@ -3,9 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +97,28 @@ static int reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/*
+ * execvp(3) remembers EACCES, and a directory of PATH that may not be searched gives that too: it is no sign of the
+ * program. @return is a file of that name in a directory that can be seen?
+ */
+static bool is_in_path(const char *name)
+{
+	char file[PATH_MAX];
+	const char *p = getenv("PATH");
+
+	if (p == NULL)
+		return true; /* looked for in directories of libc's own */
+	for (; *p != '\0'; p += strspn(p, ":")) {
+		int len = (int)strcspn(p, ":");
+		struct stat st;
+
+		if (snprintf(file, sizeof(file), "%.*s/%s", len, p, name) < (int)sizeof(file) && stat(file, &st) == 0)
+			return true;
+		p += len;
+	}
+	return false;
+}
+
 int helper_run(const char *path, char *const argv[], char *const env[], int stream, char *buf, size_t size,
 	       size_t *ret_len)
 {
@@ -103,6 +130,8 @@ int helper_run(const char *path, char *const argv[], char *const env[], int stre
 		return -errno;
 	r = -spawn_with_output(path, argv, env, pipe_fds[1], stream, &pid);
 	(void)close(pipe_fds[1]);
+	if (r == -EACCES && strchr(path, '/') == NULL && !is_in_path(path))
+		r = -ENOENT;
 	if (r == 0) {
 		r = read_all(pipe_fds[0], buf, size - 1, &len);
 		buf[len] = '\0';

@@ -114,6 +114,20 @@ def words_of_newuidmap_are_in_the_error(t):
 
 
 @test(modes='user')
+def newuidmap_that_is_not_installed(t):
+    """execvp(3): EACCES of a directory that may not be searched is remembered; it does not say that there is a program."""
+    os.mkdir(t.path('closed'), 0)
+    os.mkdir(t.path('open'))
+    maps, _ = own_helpers(t, 'exit 0')
+    env = {**t.env, 'PATH': f'{t.path("closed")}:{t.path("open")}'}
+    r = t.run([t.pidbox, 'run', *maps, '--', '/bin/true'], env=env)
+    t.error(r, 'IDMAP', has='not installed')
+    t.write('open/newuidmap', '#!/bin/sh\n', 0o644)
+    r = t.run([t.pidbox, 'run', *maps, '--', '/bin/true'], env=env)
+    t.ok('Permission denied' in r.err and 'not installed' not in r.err, f'it is there, and may not be executed: {r.err!r}')
+
+
+@test(modes='user')
 def ctrl_c_ends_a_slow_newuidmap(t):
     os.mkfifo(t.path('up'))
     maps, env = own_helpers(t, 'echo up >up; exec sleep 100')
