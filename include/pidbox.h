@@ -571,6 +571,14 @@ PIDBOX_API size_t pidbox_record(const struct pidbox *box, char *buf, size_t size
 PIDBOX_API size_t pidbox_record_failed(const struct pidbox_spec *spec, const struct pidbox_error *err, char *buf,
 				       size_t size);
 /**
+ * The same with what is known of a box that was there and ended before its command was executed.
+ * @param info     what pidbox_get_info gave last, in spec->on_created for example; NULL: there was no PID 1
+ * @param wall_us  microseconds from the call of pidbox_spawn to the failure
+ * @return as pidbox_record
+ */
+PIDBOX_API size_t pidbox_record_unstarted(const struct pidbox_spec *spec, const struct pidbox_error *err,
+					  const struct pidbox_info *info, int64_t wall_us, char *buf, size_t size);
+/**
  * End the box with SIGKILL when it still runs, wait for its end (for ten seconds, when something holds that up; not at
  * all when pidbox_wait has done so), close and free everything that the box owns. NULL is fine.
  */

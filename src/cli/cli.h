@@ -44,10 +44,12 @@ void words_timing(const struct pidbox *box);
 struct reporting {
 	int report_fd, events_fd; /* -1: not wanted */
 	struct pidbox_options *opts;
+	int64_t t0_us;
+	struct pidbox_info info; /* what is known of the box before its command runs; init_pid 0: it is not there */
 };
 int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidbox_error *err);
 void reporting_created(void *reporting, const struct pidbox *box);
-void reporting_ready(const struct reporting *r, const struct pidbox_info *info);
+void reporting_ready(struct reporting *r, const struct pidbox_info *info);
 void reporting_exec(const struct reporting *r, const struct pidbox_info *info);
 void reporting_end(const struct reporting *r, const struct pidbox *box, const struct pidbox_result *res);
 void reporting_failed(const struct reporting *r, const struct pidbox_error *err);

@@ -229,7 +229,7 @@ static int start(struct run *run)
 	spec->interrupt_fd = run->fatal;
 	spec->report_fd = run->reporting.report_fd;
 	spec->sigchld_ignored = hear_of_children();
-	if (run->reporting.events_fd >= 0) {
+	if (run->reporting.events_fd >= 0 || run->reporting.report_fd >= 0) {
 		spec->on_created = reporting_created;
 		spec->context = &run->reporting;
 	}

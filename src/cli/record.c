@@ -6,7 +6,16 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 /* ------------------------------------------------------------ opening */
 
@@ -64,6 +73,7 @@ int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidb
 
 	r->opts = opts;
 	r->report_fd = r->events_fd = -1;
+	r->t0_us = now_us();
 	if (events_fd >= 0) {
 		r->events_fd = fds_claim(events_fd, O_WRONLY, "--events", err);
 		if (r->events_fd < 0)
@@ -82,24 +92,27 @@ int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidb
 /* Called by pidbox_spawn, see spec.on_created. */
 void reporting_created(void *reporting, const struct pidbox *box)
 {
-	const struct reporting *r = reporting;
-	struct pidbox_info info;
+	struct reporting *r = reporting;
+	const struct pidbox_info *info = &r->info;
 	char line[256];
 	int len;
 
-	pidbox_get_info(box, &info);
+	pidbox_get_info(box, &r->info);
+	if (r->events_fd < 0)
+		return;
 	len = snprintf(
 		line, sizeof(line),
 		"{\"event\":\"created\",\"init_pid\":%d,\"id\":\"%s\",\"pid_namespace\":%llu,\"time_us\":%lld}\n",
-		(int)info.init_pid, info.id, (unsigned long long)info.pid_namespace, (long long)info.created_us);
+		(int)info->init_pid, info->id, (unsigned long long)info->pid_namespace, (long long)info->created_us);
 	(void)out_write(r->events_fd, line, (size_t)len);
 }
 
-void reporting_ready(const struct reporting *r, const struct pidbox_info *info)
+void reporting_ready(struct reporting *r, const struct pidbox_info *info)
 {
 	char line[80];
 	int len;
 
+	r->info = *info;
 	if (r->events_fd < 0)
 		return;
 	len = snprintf(line, sizeof(line), "{\"event\":\"ready\",\"time_us\":%lld}\n", (long long)info->ready_us);
@@ -225,12 +238,16 @@ void reporting_end(const struct reporting *r, const struct pidbox *box, const st
 
 void reporting_failed(const struct reporting *r, const struct pidbox_error *err)
 {
-	size_t len = pidbox_record_failed(pidbox_options_spec(r->opts), err, NULL, 0);
+	const struct pidbox_spec *spec = pidbox_options_spec(r->opts);
+	const struct pidbox_info *info = r->info.init_pid > 0 ? &r->info : NULL;
+	int64_t wall_us = now_us() - r->t0_us;
+	size_t len = pidbox_record_unstarted(spec, err, info, wall_us, NULL, 0);
 	char *record = malloc(len + 1);
 
 	if (record == NULL)
 		return;
-	(void)pidbox_record_failed(pidbox_options_spec(r->opts), err, record, len + 1);
+	/* The date is taken anew, but its length is always the same. */
+	(void)pidbox_record_unstarted(spec, err, info, wall_us, record, len + 1);
 	write_record(r, record, len);
 	free(record);
 }

@@ -8,6 +8,7 @@
 #include "kern/oom.h"
 
 #include <poll.h>
+#include <string.h>
 #include <sys/resource.h>
 
 enum { REAPER_PATIENCE_MS = 100 };
@@ -189,7 +190,23 @@ size_t pidbox_record(const struct pidbox *box, char *buf, size_t size)
 	return (size_t)sink_end(&s);
 }
 
-size_t pidbox_record_failed(const struct pidbox_spec *spec, const struct pidbox_error *err, char *buf, size_t size)
+/* Set-up inside is done when a step of the command fails: /proc is what it was to become. With auto that is not told.
+ */
+static bool proc_is_known(const struct pidbox_spec *spec, const struct pidbox_error *err,
+			  const struct pidbox_info *info)
+{
+	if (info->ready_us >= 0)
+		return true;
+	if (spec == NULL || spec->proc == PIDBOX_PROC_AUTO)
+		return false;
+	for (size_t i = 0; i < STEP_MAX_; i++)
+		if (step_rows[i].side == PIDBOX_SIDE_COMMAND && strcmp(step_rows[i].name, err->step) == 0)
+			return true;
+	return false;
+}
+
+size_t pidbox_record_unstarted(const struct pidbox_spec *spec, const struct pidbox_error *err,
+			       const struct pidbox_info *info, int64_t wall_us, char *buf, size_t size)
 {
 	struct sink s = SINK_BUF(buf, size);
 	struct record rec = {
@@ -197,11 +214,23 @@ size_t pidbox_record_failed(const struct pidbox_spec *spec, const struct pidbox_
 		.name = spec != NULL ? spec->name : NULL,
 		.containment = "pidns",
 		.command = spec != NULL ? (char *const *)(uintptr_t)spec->argv : NULL,
-		.started_realtime_us = clock_us(CLOCK_REALTIME),
+		.started_realtime_us = clock_us(CLOCK_REALTIME) - wall_us,
+		.wall_us = wall_us,
 	};
 
+	if (info != NULL) {
+		rec.id = info->id;
+		rec.pid_namespace = info->pid_namespace;
+		rec.init_pid = info->init_pid;
+		rec.proc = proc_is_known(spec, err, info) ? info->proc : NULL;
+	}
 	record_write(&s, &rec);
 	return (size_t)sink_end(&s);
+}
+
+size_t pidbox_record_failed(const struct pidbox_spec *spec, const struct pidbox_error *err, char *buf, size_t size)
+{
+	return pidbox_record_unstarted(spec, err, NULL, 0, buf, size);
 }
 
 void pidbox_free(struct pidbox *box)

@@ -135,6 +135,32 @@ def reason_setup_failed(t):
 
 
 @test
+def a_failed_record_has_what_is_known(t):
+    """Only what is unknown is null: PID 1 was there."""
+    for args, proc in (['--', '/nonexistent/cmd'], 'fresh'), (['--proc', 'none', '-C', '/nonexistent', '--', 'true'], 'none'), (['--proc', 'auto', '--', '/nonexistent/cmd'], None):
+        for events in False, True:
+            with t.case(f'{quote(args)}, events {events}'):
+                f, e = t.path('rec'), os.open(t.path('events'), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+                before = time.time()
+                with opened(e):
+                    t.box('--report', f, *([f'--events=fd:{e}'] if events else ()), *args, pass_fds=[e])
+                rec = t.record(f)
+                valid(t, rec, reason='setup-failed', command_pid=None, exit_code=None)
+                if proc or events:
+                    t.eq(rec['proc'], proc or 'fresh', 'proc')
+                t.ok(rec['init_pid'] and rec['id'] and rec['pid_namespace'], f'who it was: {rec}')
+                t.ok(0 < rec['wall_us'] < (time.time() - before) * 1e6, f'wall_us {rec["wall_us"]}')
+                if events:
+                    lines = [json.loads(x) for x in open(t.path('events'))]
+                    t.eq([x['event'] for x in lines], ['created', 'ready', 'exit'], 'events')
+                    t.eq([lines[0][k] for k in ('init_pid', 'id', 'pid_namespace')], [rec[k] for k in ('init_pid', 'id', 'pid_namespace')], 'the same box')
+    f = t.path('rec')
+    t.box('--report', f, '--share', 'net', '--', 'true')
+    rec = t.record(f)
+    t.eq([rec[k] for k in ('reason', 'init_pid', 'id', 'pid_namespace', 'proc')], ['setup-failed'] + 4 * [None], 'there was no box')
+
+
+@test
 def where_the_report_goes(t):
     f = t.write('old', 'x' * 5000)
     t.good(t.box('--report', f, '--', 'true'), 0)

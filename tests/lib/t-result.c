@@ -124,15 +124,27 @@ static void leaks(void)
 	pidbox_free(box);
 }
 
+static void remember(void *context, const struct pidbox *box)
+{
+	pidbox_get_info(box, context);
+}
+
 static void failed_record(void)
 {
+	struct pidbox_info info = { 0 };
+	char wanted[64];
 	const char *argv[] = { "no-such-command", "\"quoted\"\n", NULL };
-	struct pidbox_spec spec = SPEC(.argv = argv);
+	struct pidbox_spec spec = SPEC(.argv = argv, .on_created = remember, .context = &info);
 	struct pidbox_error err = { 0 };
 	struct pidbox *box = NULL;
 	char record[8192];
 
 	ok(pidbox_spawn(&spec, &box, &err) < 0, "a spawn fails");
+	pidbox_record_unstarted(&spec, &err, &info, 1234, record, sizeof(record));
+	snprintf(wanted, sizeof(wanted), "\"init_pid\":%d,\"command_pid\":null", (int)info.init_pid);
+	ok(info.init_pid > 0 && strstr(record, wanted) != NULL && strstr(record, "\"wall_us\":1234") != NULL &&
+		   strstr(record, "\"proc\":\"fresh\"") != NULL,
+	   "the record of what there was: %.400s", record);
 	pidbox_record_failed(&spec, &err, record, sizeof(record));
 	ok(strstr(record, "\"reason\":\"setup-failed\"") != NULL && strstr(record, "\"errno\":\"ENOENT\"") != NULL &&
 		   strstr(record, "\\\"quoted\\\"") != NULL,
