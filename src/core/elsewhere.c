@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define NO_SANDBOX "this version has no sandbox options yet"
+#define NOT_YET    "not in this version: "
+#define NO_SANDBOX "not in this version: it has no sandbox options yet"
 
 static const struct {
 	const char *theirs, *ours;
@@ -20,7 +21,7 @@ static const struct {
 	{ "--mount", "a box has its own mounts" },
 	{ "-m", "a box has its own mounts" },
 	{ "--uts", "a box has its own host name; see --hostname" },
-	{ "-u", "a box has its own host name; to take a variable away use --unset-env" },
+	{ "-u", "a box has its own host name; for a user use --user, to take a variable away --unset-env" },
 	{ "--ipc", "a box has its own IPC" },
 	{ "--unshare-ipc", "a box has its own IPC" },
 	{ "--unshare-uts", "a box has its own host name" },
@@ -44,7 +45,7 @@ static const struct {
 	{ "--monotonic", "use --time-offset monotonic=SECONDS" },
 	{ "--boottime", "use --time-offset boottime=SECONDS" },
 	{ "--map-root-user", "use --map root" },
-	{ "-r", "use --map root" },
+	{ "-r", "use --map root; to rewrite a signal use --signal-map TERM=QUIT" },
 	{ "--map-current-user", "use --map me" },
 	{ "-c", "use --map me" },
 	{ "--map-auto", "use --map auto" },
@@ -84,6 +85,14 @@ static const struct {
 	{ "--root", NO_SANDBOX },
 	{ "--bind", NO_SANDBOX },
 	{ "--ro-bind", NO_SANDBOX },
+	/* setpriv, setsid, script */
+	{ "--reuid", "use --user" },
+	{ "--regid", "use --user U:G" },
+	{ "--clear-groups", "use --user U:G: it has no other groups" },
+	{ "--init-groups", "use --user U: it has the groups of its entry" },
+	{ "--setsid", "use --tty: its session is its own" },
+	{ "--ctty", "use --tty" },
+	{ "--pty", "use --tty" },
 	/* unshare */
 	{ "--map-subids", "use --map auto" },
 	{ "--setgroups", "setgroups is denied where one id is mapped; use --map auto" },
@@ -93,7 +102,7 @@ static const struct {
 	/* bwrap */
 	{ "--unshare-user-try", "a user namespace is added where it is needed; see --unshare user" },
 	{ "--unshare-cgroup-try", "use --unshare cgroup" },
-	{ "--share-net", "the caller's network is the default; see --unshare net" },
+	{ "--share-net", "leave it out: the caller's network is the default; see --unshare net" },
 	{ "--userns", "a box joins no namespace that is there; nsenter(1) does" },
 	{ "--userns2", "a box joins no namespace that is there; nsenter(1) does" },
 	{ "--pidns", "a box joins no namespace that is there; nsenter(1) does" },
@@ -126,18 +135,26 @@ static const struct {
 	{ "--lock-file", "use flock(1) around pidbox" },
 	{ "--disable-userns", NO_SANDBOX },
 	/* docker */
-	{ "--detach", "a box does not go into the background; use & of the shell" },
-	{ "-d", "a box does not go into the background; use & of the shell" },
-	{ "--name", "a box has no name in this version; see id in --report" },
+	{ "--detach", NOT_YET "a box does not go into the background; use & of the shell" },
+	{ "-d", NOT_YET "a box does not go into the background; use & of the shell" },
+	{ "--idle", NOT_YET "a box ends with its command; use sleep infinity" },
+	{ "--log", NOT_YET "redirect the output in the shell" },
+	{ "--replace", NOT_YET "a box has no name" },
+	{ "--fallback", NOT_YET "where namespaces are refused there is no box" },
+	{ "--name", NOT_YET "a box has no name; see id in --report" },
 	{ "--env-file", "use --env NAME=VALUE for each line" },
 	{ "--entrypoint", "the first operand is the command" },
 	{ "--volume", NO_SANDBOX },
 	{ "-v", "no directories are bound in this version; to see how it ended use --summary" },
 	{ "--read-only", NO_SANDBOX },
-	{ "--memory",
-	  "there are no limits of memory in this version; use prlimit(1), or systemd-run(1) around pidbox" },
-	{ "--cpus", "there are no limits of CPUs in this version; use taskset(1), or systemd-run(1) around pidbox" },
-	{ "--pids-limit", "there are no limits of processes in this version; see --pid-max" },
+	{ "--memory", NOT_YET "there are no limits of memory; use prlimit(1), or systemd-run(1) around pidbox" },
+	{ "--cpus", NOT_YET "there are no limits of CPUs; use taskset(1), or systemd-run(1) around pidbox" },
+	{ "--pids", NOT_YET "there are no limits of processes; see --pid-max" },
+	{ "--pids-limit", NOT_YET "there are no limits of processes; see --pid-max" },
+	{ "--rlimit", NOT_YET "limits are inherited; use ulimit of the shell, or prlimit(1)" },
+	{ "--no-new-privs", NOT_YET "use setpriv --no-new-privs around the command" },
+	{ "--landlock", NO_SANDBOX },
+	{ "--sandbox", NO_SANDBOX },
 	{ "--ulimit", "limits are inherited; use ulimit of the shell, or prlimit(1)" },
 	{ "--privileged", "the command has the caller's rights; root inside is --map root" },
 	{ "--security-opt", NO_SANDBOX },
@@ -146,6 +163,7 @@ static const struct {
 	{ "--cgroupns", "use --unshare cgroup" },
 	{ "--sig-proxy", "signals are always passed on; see --signal-map" },
 	{ "--cidfile", "use --events fd:N or --report" },
+	{ "--pidfile", "use --events fd:N or --report" },
 	{ "--attach", "the standard streams are always the command's" },
 	{ "-a", "the standard streams are always the command's" },
 	{ "--restart", "use a loop of the shell, or a service of systemd" },

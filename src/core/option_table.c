@@ -215,8 +215,12 @@ static int set_proc(struct pidbox_options *s, const char *value)
 	};
 	int n = 0;
 
-	if (one_of(words, ARRAY_LEN(words), value, &n) < 0)
-		return usage(s, "--proc takes fresh, auto, keep or none, not \"%s\"", value);
+	if (one_of(words, ARRAY_LEN(words), value, &n) < 0) {
+		(void)usage(s, "--proc takes fresh, auto, keep or none, not \"%s\"", value);
+		if (strcmp(value, "/proc") == 0) /* bwrap's */
+			err_fix(s->err, "use --proc fresh, which is the default");
+		return -EINVAL;
+	}
 	s->spec.proc = (enum pidbox_proc)n;
 	return 0;
 }

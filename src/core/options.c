@@ -24,13 +24,65 @@ static const struct option *find_letter(char letter)
 	return NULL;
 }
 
+enum { LONGEST_NAME = 24 };
+
+/*
+ * How many letters must be put in, taken out or changed to make one of the other (Levenshtein), by the rows of the
+ * usual table; each row needs the one before it.
+ */
+static size_t distance(const char *a, size_t len, const char *b)
+{
+	size_t row[LONGEST_NAME + 1], cols = strlen(b);
+
+	for (size_t k = 0; k <= cols; k++)
+		row[k] = k;
+	for (size_t i = 0; i < len; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t k = 0; k < cols; k++) {
+			size_t changed = diagonal + (a[i] != b[k]);
+			size_t one_more = (row[k] < row[k + 1] ? row[k] : row[k + 1]) + 1;
+
+			diagonal = row[k + 1];
+			row[k + 1] = changed < one_more ? changed : one_more;
+		}
+	}
+	return row[cols];
+}
+
+/* The option that arg is a misspelling of: one or two letters off, of a short one less. NULL when there is none */
+static const struct option *near_miss(const char *arg)
+{
+	const struct option *best = NULL;
+	size_t len, least = 3;
+
+	if (strncmp(arg, "--", 2) != 0)
+		return NULL;
+	arg += 2;
+	len = strcspn(arg, "=");
+	for (size_t i = 0; i < option_table_count && len <= LONGEST_NAME; i++) {
+		const struct option *o = &option_table[i];
+		size_t n = strlen(o->name) <= LONGEST_NAME ? distance(arg, len, o->name) : least;
+
+		if (n < least && n * 3 <= strlen(o->name)) {
+			least = n;
+			best = o;
+		}
+	}
+	return best;
+}
+
 static int unknown(struct pidbox_options *s, const char *arg)
 {
 	const char *elsewhere = option_elsewhere(arg);
+	const struct option *near = elsewhere == NULL ? near_miss(arg) : NULL;
 
 	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "unknown option %.*s", (int)strcspn(arg, "="), arg);
 	if (elsewhere != NULL)
 		err_fix(s->err, "%s", elsewhere);
+	else if (near != NULL)
+		err_fix(s->err, "did you mean --%s? `pidbox run --help` lists the options", near->name);
 	else
 		err_fix(s->err, "`pidbox run --help` lists the options; -- ends them");
 	return -EINVAL;

@@ -472,6 +472,50 @@ static void test_elsewhere(void)
 		{ "-s", "--stop-signal" },
 		{ "--setuid", "--user" },
 		{ "-S", "--user" },
+		{ "-u", "--user" },
+		{ "--reuid", "--user" },
+		{ "--regid", "--user" },
+		{ "--clear-groups", "--user" },
+		{ "--init-groups", "--user" },
+		{ "--setsid", "--tty" },
+		{ "--ctty", "--tty" },
+		{ "--pty", "--tty" },
+		{ "--cidfile", "--events" },
+		{ "--pidfile", "--report" },
+		{ "--share-net", "is the default" },
+		{ "-r 15:3", "--signal-map" },
+		{ "--proc /proc", "--proc fresh" },
+		/* of pidbox, but not yet */
+		{ "--tmpfs", "not in this version" },
+		{ "--overlay", "not in this version" },
+		{ "--read-only", "not in this version" },
+		{ "--private-tmp", "not in this version" },
+		{ "--dev", "not in this version" },
+		{ "--memory", "not in this version" },
+		{ "--pids", "not in this version" },
+		{ "--cpus", "not in this version" },
+		{ "--rlimit", "not in this version" },
+		{ "--cap-drop", "not in this version" },
+		{ "--cap-add", "not in this version" },
+		{ "--no-new-privs", "not in this version" },
+		{ "--seccomp", "not in this version" },
+		{ "--landlock", "not in this version" },
+		{ "--sandbox", "not in this version" },
+		{ "-d", "not in this version" },
+		{ "--detach", "not in this version" },
+		{ "--name", "not in this version" },
+		{ "--log", "not in this version" },
+		{ "--idle", "not in this version" },
+		{ "--replace", "not in this version" },
+		{ "--fallback", "not in this version" },
+		/* misspelt */
+		{ "--hostnam", "did you mean --hostname?" },
+		{ "--hostnaem=x", "did you mean --hostname?" },
+		{ "--time-out", "did you mean --timeout?" },
+		{ "--close_fds", "did you mean --close-fds?" },
+		{ "--enf", "did you mean --env?" },
+		{ "--xyz", "lists the options" },
+		{ "--0123456789012345678901234567890123456789", "lists the options" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
@@ -568,7 +612,8 @@ static void test_checks(void)
 			ok(r == 0, "%s is fine", checks[i].name);
 		else
 			ok(r == -EINVAL && err.code == PIDBOX_CODE_USAGE && err.exit_status == PIDBOX_EXIT_FAILED &&
-				   err.what[0] && err.why[0] && err.fix[0] && strstr(err.fix, "one or the other") == NULL,
+				   err.what[0] && err.why[0] && err.fix[0] &&
+				   strstr(err.fix, "one or the other") == NULL,
 			   "%s is a usage error: %s; %s", checks[i].name, err.why, err.fix);
 	}
 }
