@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/signalfd.h>
 
 /* A verb: one row in main.c, one file. argv[0] is the verb. @return exit status */
 int cmd_run(int argc, char **argv);
@@ -68,7 +69,8 @@ void terminal_copy_size(int master);
 int signals_open_fatal(uint64_t mask);                  /* reads only what would end us; or -errno */
 int signals_open(uint64_t *ret_mask);                   /* blocks all; a descriptor that reads them, or -errno */
 void signals_die_of(int sig) __attribute__((noreturn)); /* as the command died, without a core of our own */
-int signals_fatal_pending(int fd, bool *ret_stop);      /* while held: the signal that ends us, 0 */
+bool signals_of_own_write(const struct signalfd_siginfo *info);
+int signals_fatal_pending(int fd, bool *ret_stop); /* while held: the signal that ends us, 0 */
 
 /* relay.c: the loop while the box runs */
 struct relay {

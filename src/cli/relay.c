@@ -71,8 +71,8 @@ static void take_signals(struct loop *l)
 	while (read(l->r->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD && info.ssi_code > 0)
 			continue; /* from the kernel: the pidfd tells more */
-		if (info.ssi_signo == SIGPIPE && info.ssi_pid == (uint32_t)getpid())
-			continue; /* our own write was it */
+		if (signals_of_own_write(&info))
+			continue;
 		if (l->r->tty >= 0)
 			take_signal_with_tty(l, &info);
 		else

@@ -57,6 +57,12 @@ void signals_die_of(int sig)
 	_exit(128 + sig); /* we are PID 1 ourselves */
 }
 
+/* A write of ours to where nobody reads, or over RLIMIT_FSIZE: its error has told us. */
+bool signals_of_own_write(const struct signalfd_siginfo *info)
+{
+	return (info->ssi_signo == SIGPIPE || info->ssi_signo == SIGXFSZ) && info->ssi_pid == (uint32_t)getpid();
+}
+
 int signals_fatal_pending(int fd, bool *ret_stop)
 {
 	const uint64_t harmless = BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH);
@@ -67,6 +73,8 @@ int signals_fatal_pending(int fd, bool *ret_stop)
 	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		uint64_t bit = BIT(info.ssi_signo);
 
+		if (signals_of_own_write(&info))
+			continue;
 		if (bit & stops)
 			*ret_stop = true;
 		else if (!(bit & harmless) && !ignored((int)info.ssi_signo))
