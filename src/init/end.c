@@ -2,9 +2,10 @@
 /*
  * How a box ends: deadlines, the stop signal and the grace, --on-exit, and the last message.
  *
- *   command ends ──▶ [leak grace, when somebody wants to know] ──▶ --on-exit kill: the end
- *                                                              ──▶ term, wait: the rest runs on ──▶ empty, or the grace
- * is over: the end time limit, pidbox_kill, the front is gone ──▶ stop signal to the command ──▶ grace over: the end
+ *   the command ends        first the leak grace, when somebody wants to know; then --on-exit decides for the rest:
+ *                           kill: the end; term, wait: the rest runs on until it is empty, or the grace is over
+ *   time limit, pidbox_kill,
+ *   the front is gone       the stop signal to the command; when the grace is over: the end
  */
 #include "init/init.h"
 
