@@ -21,7 +21,8 @@ struct flow {
 struct loop {
 	struct relay *r;
 	struct flow in, out;
-	char last_in; /* last byte that went inwards */
+	char last_in;        /* last byte that went inwards */
+	bool eof_was_a_line; /* the end of our input went to a terminal that edited lines */
 	bool result;
 };
 
@@ -156,11 +157,29 @@ static void put_eof(struct loop *l)
 	struct termios modes;
 	char eof = 4;
 
-	if (tcgetattr(l->r->tty, &modes) == 0)
+	if (tcgetattr(l->r->tty, &modes) == 0) {
 		eof = (char)modes.c_cc[VEOF];
+		l->eof_was_a_line = modes.c_lflag & ICANON;
+	}
 	l->in.buf[0] = l->in.buf[1] = eof;
 	l->in.at = 0;
 	l->in.len = l->last_in == '\n' || l->last_in == '\0' ? 1 : 2;
+}
+
+/*
+ * What a shell has not read when it takes line editing over is no end to it any more. It has just said something, its
+ * prompt perhaps: tell it again, in its own mode.
+ */
+static void repeat_eof(struct loop *l)
+{
+	struct termios modes;
+
+	if (!l->in.ended || l->in.len > 0 || tcgetattr(l->r->tty, &modes) < 0)
+		return;
+	if (modes.c_lflag & ICANON)
+		l->eof_was_a_line = true;
+	else if (l->eof_was_a_line)
+		put_eof(l);
 }
 
 static void take_input(struct loop *l)
@@ -197,8 +216,10 @@ static void relay_bytes(struct loop *l, const struct pollfd *in, const struct po
 		take_input(l);
 	if (l->in.len > 0 && (master->revents & POLLOUT) && drain(&l->in, l->r->tty) < 0)
 		l->in.len = 0;
-	if (l->out.len == 0 && !l->out.ended && (master->revents & (POLLIN | POLLHUP | POLLERR)))
+	if (l->out.len == 0 && !l->out.ended && (master->revents & (POLLIN | POLLHUP | POLLERR))) {
 		l->out.ended = !fill(&l->out, l->r->tty);
+		repeat_eof(l);
+	}
 	if (l->out.len > 0 && out->revents != 0 && drain(&l->out, STDOUT_FILENO) < 0)
 		hang_up(l);
 }

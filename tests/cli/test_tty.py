@@ -458,3 +458,12 @@ def hang_up(t):
         code = t.finish(s.p)
         t.ok(code in (-1, 129), f'{opts}: status {code}')
         t.nothing_left()
+
+
+@test
+def end_of_input_ends_a_shell(t):
+    """The end of the outer input arrives in a shell that edits its line, too, which misses what came before that."""
+    for i in range(5):
+        r = t.run(['pidbox', 'run', '--tty', '--', 'bash', '--norc', '--noprofile'], stdin=subprocess.DEVNULL, timeout=20)
+        if not t.eq(r.code, 0, f'status, round {i}'):
+            break
