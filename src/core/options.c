@@ -55,15 +55,13 @@ static size_t distance(const char *a, size_t len, const char *b)
 static const struct option *near_miss(const char *arg)
 {
 	const struct option *best = NULL;
-	size_t len, least = 3;
+	size_t len = strcspn(arg, "="), least = 3;
 
-	if (strncmp(arg, "--", 2) != 0)
+	if (len < 3 || strncmp(arg, "--", 2) != 0)
 		return NULL;
-	arg += 2;
-	len = strcspn(arg, "=");
-	for (size_t i = 0; i < option_table_count && len <= LONGEST_NAME; i++) {
+	for (size_t i = 0; i < option_table_count && len - 2 <= LONGEST_NAME; i++) {
 		const struct option *o = &option_table[i];
-		size_t n = strlen(o->name) <= LONGEST_NAME ? distance(arg, len, o->name) : least;
+		size_t n = strlen(o->name) <= LONGEST_NAME ? distance(arg + 2, len - 2, o->name) : least;
 
 		if (n < least && n * 3 <= strlen(o->name)) {
 			least = n;
