@@ -10,6 +10,17 @@ ATTACKS = {'no descriptors': ['nofile'], 'a flood of a real-time signal': ['floo
 TERMINAL = {'': [], ', its own terminal': ['--tty']}
 
 
+def full_pipe():
+    rd, wr = pipe()
+    os.set_blocking(wr, False)
+    try:
+        while True:
+            os.write(wr, b'x' * 4096)
+    except BlockingIOError:
+        os.set_blocking(wr, True)
+    return rd, wr
+
+
 @each({what + how: (attack, args) for what, attack in ATTACKS.items() for how, args in TERMINAL.items()}, modes='user,userns')
 def time_limit(t, attack, args):
     t.eq(t.box(*LIMITED, *args, '--', t.helper('hostile'), *attack, timeout=15).code, 124, 'status')
@@ -66,14 +77,8 @@ def a_stopped_front_and_many_leaks(t):
 @test
 def a_report_that_nobody_reads(t):
     """The init writes it when the front is gone, and must end all the same."""
-    rd, wr = pipe()
+    rd, wr = full_pipe()
     with opened(rd, wr):
-        os.set_blocking(wr, False)
-        try:
-            while True:
-                os.write(wr, b'x' * 4096)
-        except BlockingIOError:
-            os.set_blocking(wr, True)
         p = t.start_box('--report', f'fd:{wr}', '--', 'sleep', '1000', pass_fds=[wr])
         t.command_of(p)
         p.kill()
@@ -124,17 +129,6 @@ def a_set_up_that_hangs_is_ended_by_a_signal(t):
         p.terminate()
         t.eq(t.finish(p), -15, 'status')
         t.nothing_left()
-
-
-def full_pipe():
-    rd, wr = pipe()
-    os.set_blocking(wr, False)
-    try:
-        while True:
-            os.write(wr, b'x' * 4096)
-    except BlockingIOError:
-        os.set_blocking(wr, True)
-    return rd, wr
 
 
 @each({'by a time limit': (['--timeout', '0.5', '--grace', '0'], None, 124), 'by a signal': ([], signal.SIGTERM, -15)})
