@@ -61,7 +61,8 @@ void probe_children_elsewhere(const struct failure *f)
 		err_why(f->err,
 			"the caller's children go into another PID namespace than its own (unshare and setns move "
 			"only children), and such a process cannot make a further one (clone(2))");
-		err_fix(f->err, "fork first: nsenter without --no-fork, unshare with --fork");
+		err_fix(f->err,
+			"fork first (nsenter without --no-fork, unshare with --fork), or start from outside of it");
 	} else if (ns_children("time") != NS_CHILDREN_HERE) {
 		err_why(f->err,
 			"the caller's children go into another time namespace than its own, and before Linux 6.0 "
@@ -78,8 +79,9 @@ void probe_dead_namespace(const struct failure *f)
 	if (pid != NS_CHILDREN_DEAD && pid != NS_CHILDREN_OTHER)
 		return;
 	f->err->code = PIDBOX_CODE_BOX_DEAD;
-	err_why(f->err, "the caller's children go into a PID namespace whose init (PID 1) has ended; nothing can be "
-			"started in it any more");
+	err_why(f->err,
+		"the caller's children go into a PID namespace whose init (PID 1) has ended, so that nothing can "
+		"be started in it any more, or has not begun");
 	err_fix(f->err, "start from a process that has not called unshare or setns on that PID namespace");
 }
 

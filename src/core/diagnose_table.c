@@ -201,6 +201,10 @@ const struct diagnosis diagnoses[] = {
 	  "use --proc keep", NULL },
 	{ STEP_PID_MAX, EACCES, PIDBOX_CODE_NONE, ONE_PID_MAX, NO_PID_MAX, NULL },
 	{ STEP_PID_MAX, EPERM, PIDBOX_CODE_NONE, ONE_PID_MAX, NO_PID_MAX, NULL },
+	{ STEP_PID_MAX, EOPNOTSUPP, PIDBOX_CODE_NONE,
+	  "whether this kernel has a pid_max per PID namespace can only be seen in a user namespace, and those are "
+	  "refused here (user.max_user_namespaces, another sysctl, a seccomp filter or a security module)",
+	  "allow user namespaces, or leave --pid-max out", NULL },
 	{ STEP_PID_MAX, EROFS, PIDBOX_CODE_NONE, SYS_READ_ONLY, "use --proc fresh", NULL },
 	{ STEP_PID_MAX, EINVAL, PIDBOX_CODE_NONE, "it is out of the range that the outer namespace allows",
 	  "give 301 to the outer /proc/sys/kernel/pid_max", NULL },

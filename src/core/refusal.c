@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/sys.h"
+#include "kern/caps.h"
 #include "kern/ns.h"
 
 #include <limits.h>
@@ -39,12 +40,20 @@ static bool chrooted(void)
 	       (own.st_ino != init.st_ino || own.st_dev != init.st_dev);
 }
 
+/* What the switches of distributions ask for: CAP_SYS_ADMIN in the machine's first user namespace. */
+static bool is_the_machines_admin(void)
+{
+	struct caps caps;
+
+	return ns_user_is_initial() && caps_get(&caps) == 0 && (caps.effective & CAPS_SYS_ADMIN);
+}
+
 bool refusal_by_apparmor(struct pidbox_error *err)
 {
 	char exe[256];
 	ssize_t n;
 
-	if (number_in("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") != 1 || geteuid() == 0)
+	if (number_in("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") != 1 || is_the_machines_admin())
 		return false;
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	exe[n > 0 ? n : 0] = '\0';
@@ -60,10 +69,12 @@ bool refusal_by_apparmor(struct pidbox_error *err)
 
 void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err)
 {
-	if (user_namespace && number_in("/proc/sys/kernel/unprivileged_userns_clone") == 0 && geteuid() != 0) {
+	if (user_namespace && number_in("/proc/sys/kernel/unprivileged_userns_clone") == 0 &&
+	    !is_the_machines_admin()) {
 		err->code = PIDBOX_CODE_USERNS_DISABLED;
-		err_why(err, "the sysctl kernel.unprivileged_userns_clone is 0: only root may make user namespaces");
-		err_fix(err, "sysctl kernel.unprivileged_userns_clone=1 (as root), or run as root");
+		err_why(err, "the sysctl kernel.unprivileged_userns_clone is 0: only who has CAP_SYS_ADMIN in the "
+			     "machine's own user namespace may make another");
+		err_fix(err, "sysctl kernel.unprivileged_userns_clone=1 (as root of the machine), or run as that root");
 		return;
 	}
 	if (user_namespace && refusal_by_apparmor(err))

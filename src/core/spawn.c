@@ -160,10 +160,20 @@ static int step_connect(struct start *s, size_t row)
 	return s->front_pidfd < 0 ? s->front_pidfd : 0;
 }
 
+/* A process that we made before the clone would become PID 1 of a namespace that the caller has unshared for its own.
+ */
+static int check_children(struct start *s)
+{
+	s->failed_row = plan_find(s->box->plan, STEP_CLONE);
+	return ns_children("pid") == NS_CHILDREN_HERE ? 0 : -EINVAL;
+}
+
 static int step_witness(struct start *s, size_t row)
 {
-	(void)row;
-	return witness_start(&s->box->witness);
+	int r = check_children(s);
+
+	s->failed_row = r < 0 ? s->failed_row : (int)row;
+	return r < 0 ? r : witness_start(&s->box->witness);
 }
 
 static int step_load_init(struct start *s, size_t row)
@@ -379,6 +389,9 @@ static int prepare(struct start *s)
 	int row = plan_find(s->box->plan, STEP_PID_MAX), r = check_fds(s);
 
 	if (r < 0 || row < 0)
+		return r;
+	r = check_children(s);
+	if (r < 0)
 		return r;
 	s->failed_row = row;
 	r = pidmax_is_per_namespace();

@@ -153,6 +153,13 @@ static int step_exec(struct box *b, const struct wire_step *step, int32_t *ret_a
 	return found;
 }
 
+void command_fail(struct box *b, uint32_t step, int errnum, int aux)
+{
+	b->start->step = step;
+	b->start->aux = aux;
+	b->start->errnum = errnum;
+}
+
 void command_run(struct box *b)
 {
 	static int (*const run[STEP_MAX_])(struct box *, const struct wire_step *, int32_t *) = {
@@ -170,9 +177,7 @@ void command_run(struct box *b)
 			continue;
 		r = run[step->op](b, step, &aux);
 		if (r < 0) {
-			b->start->step = i;
-			b->start->aux = aux;
-			b->start->errnum = -r;
+			command_fail(b, i, -r, aux);
 			return;
 		}
 	}

@@ -65,8 +65,10 @@ struct box {
 
 	bool chld_ignored; /* SIGCHLD was ignored by the caller: put back for the command */
 
-	volatile struct start *start;    /* where both see it */
-	pid_t command;                   /* inside PID; 0 once it has been reaped */
+	volatile struct start *start; /* where both see it */
+	pid_t command;                /* inside PID; 0 once it has been reaped */
+	pid_t first_pid;              /* what it is to be; 0: whatever comes */
+	uint32_t first_pid_step;
 	bool stopped;                    /* the command is, and so is to be, for a shell to see it, the front */
 	bool front_told;                 /* ... and has been told, and may be stopped still */
 	int64_t deadline[DEADLINE_MAX_]; /* CLOCK_MONOTONIC us; 0: none */
@@ -100,6 +102,7 @@ int inside_wait_for(struct box *b, uint32_t type);
 int inside_follow_front(struct box *b, int sig);
 
 /* command.c: only async-signal-safe calls; with CLONE_VM the memory is the init's */
+void command_fail(struct box *b, uint32_t step, int errnum, int aux); /* tell the init */
 void command_run(struct box *b); /* returns only on failure, which is in b->start */
 
 /* loop.c */

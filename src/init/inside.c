@@ -141,8 +141,8 @@ static int step_pid_max(struct box *b, const struct wire_step *step, uint32_t in
 
 static int step_first_pid(struct box *b, const struct wire_step *step, uint32_t index)
 {
-	(void)b;
-	(void)index;
+	b->first_pid = (pid_t)step->a + 1;
+	b->first_pid_step = index;
 	return write_number("/proc/sys/kernel/ns_last_pid", step->a);
 }
 
@@ -260,7 +260,11 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 	pid = b->plan->flags & WIRE_FORK ? (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) : vfork();
 	if (pid == 0) {
 		signals_started(b);
-		command_run(b);
+		/* Before Linux 6.14 the kernel takes a last PID that is the highest, and begins again at 300. */
+		if (b->first_pid == 0 || getpid() == b->first_pid)
+			command_run(b);
+		else
+			command_fail(b, b->first_pid_step, EINVAL, 0);
 		_exit(PIDBOX_EXIT_FAILED);
 	}
 	if (pid < 0)

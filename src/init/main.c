@@ -169,8 +169,11 @@ int main(int argc, char **argv)
 	close_at_exec(b->plan->report_fd);
 	close_at_exec(b->plan->tty_fd);
 	/* Until the command has been started there is nothing to end in an orderly way. Later: see step_start. */
-	if ((b->plan->flags & WIRE_ONE_THREAD) && inside_follow_front(b, SIGKILL) < 0)
-		return PIDBOX_EXIT_FAILED;
+	if (b->plan->flags & WIRE_ONE_THREAD) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (inside_wait_for(b, 0) < 0)
+			return PIDBOX_EXIT_FAILED;
+	}
 	b->started_us = now_us();
 	b->patience_us = INIT_PATIENCE_US;
 	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1, .oom_killed = -1 };

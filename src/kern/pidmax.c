@@ -43,18 +43,23 @@ static bool looks_own(bool ordinary, const char *outside)
 	return io_read_file(AT_FDCWD, path, inside, sizeof(inside)) > 0 && strcmp(inside, outside) != 0;
 }
 
-static void probe(volatile bool *found)
+static void probe(volatile int *found)
 {
 	char outside[32];
+	ssize_t n = io_read_file(AT_FDCWD, path, outside, sizeof(outside));
 	bool ordinary;
 	pid_t pid;
 
-	if (io_read_file(AT_FDCWD, path, outside, sizeof(outside)) <= 0)
+	if (n <= 0) {
+		*found = n < 0 ? (int)n : -ENODATA;
 		return;
+	}
 	ordinary = geteuid() != 0 || (syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) == 0 &&
 				      syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) == 0);
-	if (unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
+	if (unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0) {
+		*found = -EOPNOTSUPP;
 		return;
+	}
 	pid = fork_quietly();
 	if (pid == 0) {
 		*found = looks_own(ordinary, outside);
@@ -66,7 +71,7 @@ static void probe(volatile bool *found)
 
 int pidmax_is_per_namespace(void)
 {
-	volatile bool *found = mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile int *found = mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	sigbits mask;
 	pid_t pid;
 	int r;
