@@ -59,7 +59,7 @@ def a_stopped_front_stops_no_clock(t, attack):
 def a_stopped_front_and_many_leaks(t):
     """More to name than the socket holds: who is named must not outlive the box's end for that."""
     rd, wr = pipe()
-    script = 'for i in $(seq 400); do daemonize $(printf %0900d $i); done; echo all'
+    script = 'for i in $(seq 200); do daemonize $(printf %0900d $i); done; echo all'
     p = t.start_box('--report', 'record.json', '--', 'sh', '-c', script, stdout=wr)
     os.close(wr)
     with opened(rd):

@@ -195,6 +195,6 @@ def stop_of_the_whole_group(t):
 @test
 def a_sigchld_of_somebody_hides_no_end(t):
     """Standard signals merge: the kernel's SIGCHLD is dropped while somebody's is pending."""
-    for i in range(100):
+    for i in range(40):
         if not t.eq(t.box('--', 'die', 'sigchld', timeout=20).code, 0, f'round {i}'):
             break

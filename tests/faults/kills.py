@@ -144,7 +144,7 @@ def cases(quick):
     for who in 'root', 'user':
         for options in [], ['--tty'], ['--as-pid1'], ['--map', 'root']:
             def timed(who=who, options=options):
-                for us in range(0, 8000, 800 if quick else 100):
+                for us in range(0, 8000, 1600 if quick else 100):
                     yield f'after {us} us', without_tracer, (who, options, us)
             yield f'SIGKILL of the front by the clock: {" ".join(options) or "plain"}', who, timed
     for options in [], ['--map', 'root']:

@@ -35,7 +35,7 @@ def cases(quick):
                 need(o.status == 124, f'without a fault: {o}')
                 beyond = set()
                 for role in 'front', 'child', 'init', 'command':
-                    for k in range(1, len(o.calls.get(role, ())) + 1, 4 if quick else 1):
+                    for k in range(1, len(o.calls.get(role, ())) + 1, 9 if quick else 1):
                         if role not in beyond:
                             yield f'before call {k} of the {role}', once, (who, options, role, k, sig, beyond)
             yield f'{sig.name if hasattr(sig, "name") else sig} to the group: {name}', who, every
