@@ -13,7 +13,7 @@ WRONG = {
 }
 
 
-@each(WRONG, modes='user')
+@each(WRONG, modes='root' if os.getuid() == 0 else 'user')  # who may read the sources
 def layers(t, file, line, words):
     shutil.copytree(f'{TOP}/src', t.path('src'))
     shutil.copy(f'{TOP}/meson.build', t.tmp)
