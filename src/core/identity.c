@@ -2,31 +2,17 @@
 /* Who a box is to the outside: PID and inode of its init, inode of its PID namespace. */
 #include "core/box.h"
 
-#include "base/util.h"
-#include "kern/proc.h"
+#include "kern/pidref.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-
-#define PIDFS_MAGIC 0x50494446 /* since Linux 6.9 a pidfd's inode number is the process's own, never used again */
 
 static void identify_process(struct pidbox *box)
 {
-	struct statfs fs;
-	struct stat st;
-	struct proc_stat stat;
-	CLEANUP(cleanup_close) int proc = -1;
+	struct pidref ref;
 
-	if (fstatfs(box->pidfd, &fs) == 0 && fs.f_type == PIDFS_MAGIC && fstat(box->pidfd, &st) == 0) {
-		(void)snprintf(box->id, sizeof(box->id), "%d:%llu", (int)box->init_pid, (unsigned long long)st.st_ino);
-		return;
-	}
-	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (proc >= 0 && proc_read_stat(proc, box->init_pid, &stat) == 0)
-		(void)snprintf(box->id, sizeof(box->id), "%d@%llu", (int)box->init_pid,
-			       (unsigned long long)stat.start_ticks);
+	if (pidref_identify(box->init_pid, box->pidfd, &ref) == 0)
+		pidref_format(&ref, box->id);
 }
 
 void box_identify(struct pidbox *box)

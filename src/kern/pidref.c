@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "kern/pidref.h"
+
+#include "base/sys.h"
+#include "base/util.h"
+#include "kern/proc.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define PIDFS_MAGIC 0x50494446 /* since Linux 6.9 a pidfd's inode number is the process's own, never used again */
+
+static int read_start(pid_t pid, uint64_t *ret)
+{
+	CLEANUP(cleanup_close) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct proc_stat stat;
+	int r = proc < 0 ? -errno : proc_read_stat(proc, pid, &stat);
+
+	if (r == 0)
+		*ret = stat.start_ticks;
+	return r == -ENOENT ? -ESRCH : r;
+}
+
+int pidref_identify(pid_t pid, int pidfd, struct pidref *ret)
+{
+	struct pidref ref = { .pid = pid, .pidfd = -1 };
+	struct statfs fs;
+	struct stat st;
+	int r = 0;
+
+	if (fstatfs(pidfd, &fs) == 0 && fs.f_type == PIDFS_MAGIC && fstat(pidfd, &st) == 0)
+		ref.inode = st.st_ino;
+	else
+		r = read_start(pid, &ref.start_ticks);
+	if (r == 0)
+		*ret = ref;
+	return r;
+}
+
+int pidref_open(pid_t pid, struct pidref *ret)
+{
+	struct pidref ref;
+	int fd = pid > 0 ? sys_pidfd_open(pid, 0) : -ESRCH;
+	int r;
+
+	/* EINVAL, from 6.9 ENOENT: the number is a thread's that does not lead its process. */
+	if (fd < 0)
+		return fd == -EINVAL || fd == -ENOENT ? -ESRCH : fd;
+	r = pidref_identify(pid, fd, &ref);
+	ref.pidfd = fd;
+	if (r == 0)
+		r = pidref_verify(&ref);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	*ret = ref;
+	return 0;
+}
+
+void pidref_close(struct pidref *ref)
+{
+	cleanup_close(&ref->pidfd);
+	*ref = PIDREF_NONE;
+}
+
+int pidref_verify(const struct pidref *ref)
+{
+	/* Signal 0 finds a zombie still, whose number nobody else can have; it may be refused, but then it is there. */
+	int r = sys_pidfd_send_signal(ref->pidfd, 0, NULL);
+
+	return r == -ESRCH ? -ESRCH : 0;
+}
+
+bool pidref_has_ended(const struct pidref *ref)
+{
+	struct pollfd fd = { .fd = ref->pidfd, .events = POLLIN };
+
+	return ref->pidfd < 0 || poll(&fd, 1, 0) > 0;
+}
+
+void pidref_format(const struct pidref *ref, char buf[PIDREF_ID_SIZE])
+{
+	(void)snprintf(buf, PIDREF_ID_SIZE, ref->inode != 0 ? "%d:%llu" : "%d@%llu", (int)ref->pid,
+		       (unsigned long long)(ref->inode != 0 ? ref->inode : ref->start_ticks));
+}
+
+/* Digits alone, and no leading zero: there is one way to write an id. */
+static const char *parse_number(const char *text, uint64_t most, uint64_t *ret)
+{
+	uint64_t n = 0;
+
+	if (*text < '1' || *text > '9')
+		return NULL;
+	for (; *text >= '0' && *text <= '9'; text++)
+		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, (uint64_t)(*text - '0'), &n) ||
+		    n > most)
+			return NULL;
+	*ret = n;
+	return text;
+}
+
+int pidref_parse(const char *text, struct pidref *ret)
+{
+	struct pidref ref = PIDREF_NONE;
+	uint64_t pid, mark;
+	const char *sep = parse_number(text, INT32_MAX, &pid);
+	const char *end;
+
+	if (sep == NULL || (*sep != ':' && *sep != '@'))
+		return -EINVAL;
+	end = parse_number(sep + 1, UINT64_MAX, &mark);
+	if (end == NULL || *end != '\0')
+		return -EINVAL;
+	ref.pid = (pid_t)pid;
+	if (*sep == ':')
+		ref.inode = mark;
+	else
+		ref.start_ticks = mark;
+	*ret = ref;
+	return 0;
+}
+
+bool pidref_same(const struct pidref *a, const struct pidref *b)
+{
+	if (a->inode != 0 && b->inode != 0)
+		return a->inode == b->inode;
+	return a->pid == b->pid && a->start_ticks != 0 && a->start_ticks == b->start_ticks;
+}
+
+int pidref_signal(const struct pidref *ref, int sig)
+{
+	return sys_pidfd_send_signal(ref->pidfd, sig, NULL);
+}
