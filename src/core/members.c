@@ -3,12 +3,9 @@
 
 #include "base/sys.h"
 #include "base/util.h"
+#include "kern/pidns.h"
 
-#include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-
-#define NSFS_GET_PARENT _IO(0xb7, 0x2) /* ioctl_ns(2): the namespace that this one was made in */
 
 int members_begin(struct members *m, uint64_t pid_namespace)
 {
@@ -23,38 +20,13 @@ int members_begin(struct members *m, uint64_t pid_namespace)
 	return 0;
 }
 
-/* Namespaces nest, 32 deep (R10); the kernel shows the parents up to our own. */
-static bool is_below(int fd, uint64_t ancestor)
-{
-	for (;;) {
-		struct stat ns;
-		int parent;
-
-		if (fstat(fd, &ns) == 0 && ns.st_ino == ancestor) {
-			(void)close(fd);
-			return true;
-		}
-		parent = ioctl(fd, NSFS_GET_PARENT);
-		(void)close(fd);
-		if (parent < 0)
-			return false;
-		fd = parent;
-	}
-}
-
 static bool is_member(const struct members *m, pid_t pid)
 {
-	struct stat ns;
-	char path[40];
-	int fd;
+	uint64_t ns = pidns_inode_of(m->it.root, pid);
 
-	(void)snprintf(path, sizeof(path), "%d/ns/pid", (int)pid);
-	if (fstatat(m->it.root, path, &ns, 0) < 0 || ns.st_ino == m->outer)
+	if (ns == 0 || ns == m->outer)
 		return false;
-	if (ns.st_ino == m->box)
-		return true;
-	fd = openat(m->it.root, path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && is_below(fd, m->box);
+	return ns == m->box || pidns_is_below(pidns_open(m->it.root, pid), m->box);
 }
 
 pid_t members_next(struct members *m, struct proc_stat *ret_stat)

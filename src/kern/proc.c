@@ -80,23 +80,36 @@ ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size)
 	return io_read_file(root, path, buf, size);
 }
 
-pid_t proc_parse_innermost_pid(const char *status)
+int proc_parse_pids(const char *status, pid_t ret[PROC_PIDS_MAX])
 {
 	const char *p = strstr(status, "\nNSpid:");
-	long pid = -1;
+	pid_t pids[PROC_PIDS_MAX];
+	int n = 0;
 
 	if (p == NULL)
 		return -EBADMSG;
 	p += strlen("\nNSpid:");
 	while (*p != '\n' && *p != '\0') {
 		char *end;
+		long pid = strtol(p, &end, 10);
 
-		pid = strtol(p, &end, 10);
-		if (end == p)
+		if (end == p || pid <= 0 || pid > INT32_MAX || n == PROC_PIDS_MAX)
 			return -EBADMSG;
+		pids[n++] = (pid_t)pid;
 		p = end;
 	}
-	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : -EBADMSG;
+	if (n == 0)
+		return -EBADMSG;
+	memcpy(ret, pids, (size_t)n * sizeof(pids[0]));
+	return n;
+}
+
+pid_t proc_parse_innermost_pid(const char *status)
+{
+	pid_t pids[PROC_PIDS_MAX];
+	int n = proc_parse_pids(status, pids);
+
+	return n > 0 ? pids[n - 1] : -EBADMSG;
 }
 
 static pid_t pid_of_name(const char *name)

@@ -28,6 +28,12 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret);
 /** Read PID/cmdline, each argument with its NUL. @return bytes (0 for kernel threads and zombies) or -errno */
 ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size);
 
+enum { PROC_PIDS_MAX = 33 }; /* PID namespaces nest 32 deep below the first one (R10) */
+/**
+ * The numbers of "NSpid:" in the text of PID/status, one for each PID namespace from the procfs's own inwards.
+ * @return how many there are, 1 at least; -EBADMSG
+ */
+int proc_parse_pids(const char *status, pid_t ret[PROC_PIDS_MAX]);
 /**
  * The last number of "NSpid:" in the text of PID/status: the PID in the process's own namespace.
  * @return it, or -EBADMSG

@@ -103,6 +103,20 @@ static void test_innermost(void)
 	}
 }
 
+static void test_pids(void)
+{
+	pid_t pids[PROC_PIDS_MAX] = { 77 };
+	char text[400] = "Name:\tx\nNSpid:";
+	int n = proc_parse_pids("Name:\tx\nNSpid:\t500\t40\t3\nNSpgid:\t500\t40\t2\n", pids);
+
+	ok(n == 3 && pids[0] == 500 && pids[1] == 40 && pids[2] == 3, "three levels, outermost first");
+	for (int i = 0; i < PROC_PIDS_MAX; i++)
+		strcat(text, "\t7");
+	ok(proc_parse_pids(text, pids) == PROC_PIDS_MAX && pids[PROC_PIDS_MAX - 1] == 7, "as deep as they nest");
+	strcat(text, "\t8");
+	ok(proc_parse_pids(text, pids) == -EBADMSG && pids[0] == 7, "deeper than they nest");
+}
+
 /* ------------------------------------------------------------ a recorded tree */
 
 static void put(int root, const char *path, const char *text, size_t len)
@@ -184,6 +198,7 @@ int main(void)
 {
 	test_stat();
 	test_innermost();
+	test_pids();
 	test_tree();
 	test_live();
 	return tap_end();
