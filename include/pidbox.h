@@ -587,4 +587,6 @@ PIDBOX_API void pidbox_free(struct pidbox *box);
 #ifdef __cplusplus
 }
 #endif
+
+#include <pidbox-target.h>
 #endif

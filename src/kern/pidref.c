@@ -60,6 +60,18 @@ int pidref_open(pid_t pid, struct pidref *ret)
 	return 0;
 }
 
+int pidref_read_start(struct pidref *ref)
+{
+	uint64_t start;
+	int r = read_start(ref->pid, &start);
+
+	if (r == 0)
+		r = pidref_verify(ref);
+	if (r == 0)
+		ref->start_ticks = start;
+	return r;
+}
+
 void pidref_close(struct pidref *ref)
 {
 	cleanup_close(&ref->pidfd);

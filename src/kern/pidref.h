@@ -27,6 +27,8 @@ struct pidref {
 int pidref_open(pid_t pid, struct pidref *ret);
 /** Identify a process by a pidfd that is there already; takes no ownership of it. @return 0 and *ret with pidfd -1 */
 int pidref_identify(pid_t pid, int pidfd, struct pidref *ret);
+/** Read the time of the start as well, to compare with an id that was written without an inode. @return 0 or -errno */
+int pidref_read_start(struct pidref *ref);
 void pidref_close(struct pidref *ref);
 /**
  * To be called after whatever has been read by the number: was it this process's still?

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pidbox-target.h - boxes that are there already, whoever made them. Included by pidbox.h; the rules that hold for
+ * every function are told there.
+ *
+ *     struct pidbox_target *box;
+ *
+ *     if (pidbox_open("build", &box, &err) < 0)
+ *             ... err.what, err.why, err.fix
+ *     poll(pidbox_target_pidfd(box)) ...
+ *     pidbox_close(box);
+ *
+ * All of it is there since version 0.1. Manual: pidbox_open(3).
+ */
+#ifndef PIDBOX_TARGET_H
+#define PIDBOX_TARGET_H
+
+#include <pidbox.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A box that has been named, or one process in it. It names no other one, whatever numbers are used again. */
+struct pidbox_target;
+
+/**
+ * Find the box that an address names (pidbox(1), "Naming a box"): NAME, NAME@USER, PID, PID:INODE, PID@STARTTICKS,
+ * ns:N, id:HEXPREFIX; with /PID behind it the process that has that number inside.
+ * @param ret  the caller's, to be freed with pidbox_close, which ends nothing
+ * @return 0; negative errno with err filled: -EINVAL (USAGE), -ESRCH (NO_SUCH_BOX), -EACCES (DENIED), -ENOTUNIQ
+ *         (NO_SUCH_BOX: several containers begin so), and what the system has no room for
+ */
+PIDBOX_API int pidbox_open(const char *address, struct pidbox_target **ret, struct pidbox_error *err);
+/** Free a target and close what it holds open; NULL is fine. */
+PIDBOX_API void pidbox_close(struct pidbox_target *target);
+
+/** What is known of a target. */
+struct pidbox_target_info {
+	pid_t init_pid;         /**< PID 1 of its PID namespace, as the caller sees it; 0: none to be seen */
+	pid_t pid;              /**< the process that the address names; init_pid when it names the whole box */
+	pid_t inside_pid;       /**< with BOX/PID; else 0 */
+	uint64_t pid_namespace; /**< inode number; 0: not known */
+	char id[48];            /**< "PID:INODE" of PID 1, stable; "": none to be seen */
+	const char *name;       /**< of a box of pidbox's own that has one, else NULL; belongs to the target */
+	bool one_process;       /**< BOX/PID: not the box, but a process in it */
+	bool own;               /**< the caller's own PID namespace, or an ancestor of it: not to be harmed */
+	bool live;              /**< it had not ended when it was opened */
+	bool pidbox;            /**< it is a box of pidbox's own that can be asked */
+	uint8_t reserved_[4];
+	uint64_t reserved_more_[8]; /**< room to grow */
+};
+/** What was known when it was opened. */
+PIDBOX_API void pidbox_target_get_info(const struct pidbox_target *target, struct pidbox_target_info *ret);
+/**
+ * The pidfd of PID 1, or with BOX/PID of that process: readable when it has ended (pidfd_open(2)).
+ * @return owned by the target; -EBADF when there is none to be seen
+ */
+PIDBOX_API int pidbox_target_pidfd(const struct pidbox_target *target);
+
+/* ---------------------------------------------------------------- numbers */
+
+/** How deep PID namespaces nest, the first one included (pid_namespaces(7)). */
+enum { PIDBOX_LEVELS_MAX = 33 };
+
+/** A process or thread has one number in its own PID namespace, and one in each of those that this one lies in. */
+struct pidbox_level {
+	uint64_t pid_namespace; /**< inode number; 0: this user may not see it */
+	pid_t pid;
+};
+
+/** Keeps what translations need open between them. One is used by one thread at a time. */
+struct pidbox_translator;
+/**
+ * @param ret  the caller's, to be freed with pidbox_translator_free
+ * @return 0; negative errno with err filled: no /proc that shows the caller's own PID namespace, no memory
+ */
+PIDBOX_API int pidbox_translator_new(struct pidbox_translator **ret, struct pidbox_error *err);
+/** Free a translator; NULL is fine. */
+PIDBOX_API void pidbox_translator_free(struct pidbox_translator *translator);
+/**
+ * Every number that a process or thread has (by ioctl_nsfs(2), else by NSpid of proc(5)).
+ * @param pid  as the caller sees it
+ * @param ret  the caller's own namespace first, the process's last
+ * @param ret_n  how many levels there are
+ * @return 0; -ESRCH: it is gone; -EACCES: this user may not see it
+ */
+PIDBOX_API int pidbox_levels(struct pidbox_translator *translator, pid_t pid,
+			     struct pidbox_level ret[PIDBOX_LEVELS_MAX], size_t *ret_n);
+/**
+ * The number that a process or thread has in another PID namespace. Never that of another process, whatever ends
+ * meanwhile.
+ * @param from  where pid is its number; NULL: the caller's own
+ * @param to    where its number is wanted; NULL: the caller's own
+ * @return 0; -ESRCH: nothing has that number there, or it is not in `to`; -EACCES: this user may not see it
+ */
+PIDBOX_API int pidbox_translate(struct pidbox_translator *translator, const struct pidbox_target *from, pid_t pid,
+				const struct pidbox_target *to, pid_t *ret);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/front.h"
+
+#include "base/io.h"
+#include "base/util.h"
+#include "kern/proc.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The one child of a process of one thread. @return 0: none, or more than one */
+static pid_t only_child(int proc, pid_t pid)
+{
+	char path[64], text[64], *end;
+	ssize_t n;
+	long child;
+
+	(void)snprintf(path, sizeof(path), "%d/task/%d/children", (int)pid, (int)pid);
+	n = io_read_file(proc, path, text, sizeof(text));
+	if (n <= 0)
+		return 0;
+	child = strtol(text, &end, 10);
+	return end != text && strspn(end, " \n") == strlen(end) && child > 0 && child <= INT32_MAX ? (pid_t)child : 0;
+}
+
+/* Its program is the command `pidbox`: by the name of the file, or of another user's, whose file is not to be seen, by
+ * what it calls itself. */
+static bool runs_pidbox(int proc, pid_t pid)
+{
+	static const char deleted[] = " (deleted)"; /* an upgrade has replaced it */
+	char path[40], exe[4096];
+	const char *name;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%d/exe", (int)pid);
+	n = readlinkat(proc, path, exe, sizeof(exe) - 1);
+	if (n <= 0) {
+		(void)snprintf(path, sizeof(path), "%d/comm", (int)pid);
+		n = io_read_file(proc, path, exe, sizeof(exe));
+		return n > 0 && strcmp(exe, "pidbox\n") == 0;
+	}
+	exe[n] = '\0';
+	name = strrchr(exe, '/');
+	if (name == NULL || strncmp(++name, "pidbox", 6) != 0)
+		return false;
+	return name[6] == '\0' || strcmp(name + 6, deleted) == 0;
+}
+
+static int numbers_of(int proc, pid_t pid, pid_t pids[PROC_PIDS_MAX])
+{
+	char path[40], text[4096];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%d/status", (int)pid);
+	n = io_read_file(proc, path, text, sizeof(text));
+	return n < 0 ? (int)n : proc_parse_pids(text, pids);
+}
+
+/* Is it PID 1 of a namespace one level below, and this one's child? */
+static bool is_init_of(int proc, pid_t front, pid_t child)
+{
+	pid_t a[PROC_PIDS_MAX], b[PROC_PIDS_MAX];
+	int n = numbers_of(proc, front, a), m = numbers_of(proc, child, b);
+	struct proc_stat stat;
+
+	return n > 0 && m == n + 1 && b[m - 1] == 1 && proc_read_stat(proc, child, &stat) == 0 && stat.parent == front;
+}
+
+bool front_leads(int proc, const struct pidref *process, struct pidref *ret)
+{
+	pid_t child = runs_pidbox(proc, process->pid) ? only_child(proc, process->pid) : 0;
+	struct pidref init;
+
+	if (child <= 0 || pidref_open(child, &init) < 0)
+		return false;
+	if (is_init_of(proc, process->pid, child) && pidref_verify(process) == 0 && pidref_verify(&init) == 0) {
+		*ret = init;
+		return true;
+	}
+	pidref_close(&init);
+	return false;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From an address to a box. A number is turned into a pidfd once; all that is read by the number afterwards counts only
+ * when the pidfd says that it is still that process's (pidref_verify).
+ */
+#include "core/target.h"
+
+#include "base/err.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "core/front.h"
+#include "core/translate.h"
+#include "kern/proc.h"
+
+#include <string.h>
+
+struct finder {
+	const struct address *address;
+	struct pidbox_target *target;
+	struct pidbox_translator tr;
+	struct pidbox_error *err;
+};
+
+/* ------------------------------------------------------------ errors */
+
+static int no_such_box(const struct finder *f, const char *why)
+{
+	int r = err_set(f->err, ESRCH, PIDBOX_CODE_NO_SUCH_BOX, "looking for the box %s", f->target->address);
+
+	err_why(f->err, "%s", why);
+	err_fix(f->err, "`pidbox ls` shows the boxes that there are");
+	return r;
+}
+
+static int denied(const struct finder *f, const char *why)
+{
+	int r = err_set(f->err, EACCES, PIDBOX_CODE_DENIED, "looking at %s", f->target->address);
+
+	err_why(f->err, "%s", why);
+	err_fix(f->err, "do it as that user, or as root (in a container: with CAP_SYS_PTRACE)");
+	return r;
+}
+
+/* Of what read a process. */
+static int cannot_see(const struct finder *f, int r)
+{
+	if (r == -ESRCH || r == -ENOENT)
+		return no_such_box(f, "no process has that number (any more)");
+	if (r == -EACCES || r == -EPERM)
+		return denied(f, "the process is another user's, or protects itself: the kernel does not show this "
+				 "user which PID namespace it is in");
+	r = err_set(f->err, -r, PIDBOX_CODE_NONE, "looking at %s", f->target->address);
+	err_why(f->err, "%s",
+		r == -EMFILE || r == -ENFILE ? "there are no descriptors left"
+					     : "the kernel does not show the process");
+	err_fix(f->err, "%s", r == -EMFILE ? "raise the limit of descriptors (ulimit -n)" : "try again");
+	return r;
+}
+
+/* ------------------------------------------------------------ the namespace and its init */
+
+/*
+ * Take hold of what has a number in the target's namespace. It had the number before the pidfd and has it after, so it
+ * is what the pidfd holds.
+ */
+static int hold_inside(struct finder *f, pid_t inside, struct pidref *ret)
+{
+	struct pidref ref;
+	pid_t pid = translate_out(&f->tr, f->target->ns, inside);
+	int r = pid < 0 ? pid : pidref_open(pid, &ref);
+
+	if (r < 0)
+		return r;
+	if (translate_out(&f->tr, f->target->ns, inside) != pid || pidref_verify(&ref) < 0) {
+		pidref_close(&ref);
+		return -ESRCH;
+	}
+	*ret = ref;
+	return 0;
+}
+
+static int find_init(struct finder *f)
+{
+	struct pidbox_target *t = f->target;
+	int r;
+
+	if (t->own)
+		r = pidref_open(1, &t->init);
+	else
+		r = hold_inside(f, 1, &t->init);
+	/* When PID 1 has ended nothing begins in there any more (R9); what is left waits to be reaped. */
+	if (r == -ESRCH && !t->own)
+		return no_such_box(f, "its PID 1 has ended: the box is no more");
+	if (r < 0 && r != -ESRCH)
+		return cannot_see(f, r);
+	t->live = r == 0 && !pidref_has_ended(&t->init);
+	return 0;
+}
+
+/* The namespace cannot be opened. Its numbers may be seen all the same, and tell of two that need no more. */
+static int by_numbers(struct finder *f, int denial)
+{
+	struct pidbox_target *t = f->target;
+	pid_t pids[PIDNS_LEVELS_MAX];
+	int n = translate_read_pids(&f->tr, t->process.pid, pids);
+
+	if (n < 0 || pidref_verify(&t->process) < 0)
+		return cannot_see(f, n < 0 ? n : -ESRCH);
+	if (n == 1) {
+		t->own = true;
+		t->pid_namespace = f->tr.own;
+		return find_init(f);
+	}
+	if (pids[n - 1] != 1)
+		return cannot_see(f, denial);
+	t->init = t->process;
+	t->init.pidfd = fcntl(t->process.pidfd, F_DUPFD_CLOEXEC, 3);
+	if (t->init.pidfd < 0) {
+		t->init = PIDREF_NONE;
+		return cannot_see(f, -errno);
+	}
+	t->live = !pidref_has_ended(&t->init);
+	return 0;
+}
+
+/* The box that the process is in which the target holds. */
+static int by_held_process(struct finder *f)
+{
+	struct pidbox_target *t = f->target;
+	int ns = pidns_open(f->tr.proc, t->process.pid);
+
+	if (pidref_verify(&t->process) < 0) {
+		cleanup_close(&ns);
+		return cannot_see(f, -ESRCH);
+	}
+	if (ns < 0)
+		return ns == -EACCES || ns == -EPERM ? by_numbers(f, ns) : cannot_see(f, ns);
+	t->ns = ns;
+	t->pid_namespace = pidns_inode(ns);
+	t->own = t->pid_namespace == f->tr.own;
+	return find_init(f);
+}
+
+/* ------------------------------------------------------------ the kinds of address */
+
+static int by_pid(struct finder *f)
+{
+	struct pidbox_target *t = f->target;
+	struct pidref init;
+	int r = pidref_open(f->address->id.pid, &t->process);
+
+	if (r < 0)
+		return cannot_see(f, r);
+	/* The PID of a front names the box that it leads. */
+	if (front_leads(f->tr.proc, &t->process, &init)) {
+		pidref_close(&t->process);
+		t->process = init;
+	}
+	return by_held_process(f);
+}
+
+static int by_id(struct finder *f)
+{
+	const struct pidref *id = &f->address->id;
+	struct pidbox_target *t = f->target;
+	struct pidref init;
+	int r = pidref_open(id->pid, &t->process);
+
+	/* By the mark that was given, whichever of the two this kernel prefers. */
+	if (r == 0 && id->start_ticks != 0 && t->process.start_ticks == 0)
+		r = pidref_read_start(&t->process);
+	if (r < 0 && r != -ESRCH)
+		return cannot_see(f, r);
+	if (r < 0 || !pidref_same(id, &t->process))
+		return no_such_box(f, "it has ended: its id is never used again, its PID may be");
+	if (front_leads(f->tr.proc, &t->process, &init)) {
+		pid_t pids[PIDNS_LEVELS_MAX];
+		int n = translate_read_pids(&f->tr, t->process.pid, pids);
+
+		/* A PID 1 that is a front at the same time: its id is that of the box that it is in. */
+		if (n > 0 && pids[n - 1] == 1) {
+			pidref_close(&init);
+		} else {
+			pidref_close(&t->process);
+			t->process = init;
+		}
+	}
+	return by_held_process(f);
+}
+
+static int by_namespace(struct finder *f)
+{
+	struct pidbox_target *t = f->target;
+	struct proc_iter it = { .root = f->tr.proc };
+	unsigned unseen = 0;
+	pid_t pid;
+
+	if (f->address->pid_namespace == f->tr.own) {
+		t->own = true;
+		t->pid_namespace = f->tr.own;
+		t->ns = sys_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+		return find_init(f);
+	}
+	while ((pid = proc_next(&it)) > 0) {
+		uint64_t inode;
+
+		if (t->ns >= 0)
+			continue; /* to its end, which closes it */
+		errno = 0;
+		inode = pidns_inode_of(f->tr.proc, pid);
+		if (inode == f->address->pid_namespace) {
+			t->ns = pidns_open(f->tr.proc, pid);
+			if (t->ns >= 0 && pidns_inode(t->ns) != inode) {
+				cleanup_close(&t->ns);
+				t->ns = -1;
+			}
+		} else if (inode == 0 && errno == EACCES) {
+			unseen++;
+		}
+	}
+	if (t->ns < 0)
+		return no_such_box(
+			f, unseen > 0 ? "no process is in that PID namespace, of those that this user may look at"
+				      : "no process is in that PID namespace");
+	t->pid_namespace = f->address->pid_namespace;
+	return find_init(f);
+}
+
+static int by_name(struct finder *f)
+{
+	return no_such_box(f, "no box has that name");
+}
+
+static int by_container(struct finder *f)
+{
+	return no_such_box(f, "no process is in a container whose id begins so");
+}
+
+static int (*const by_kind[])(struct finder *) = {
+	[ADDRESS_NAME] = by_name,
+	[ADDRESS_PID] = by_pid,
+	[ADDRESS_ID] = by_id,
+	[ADDRESS_NAMESPACE] = by_namespace,
+	[ADDRESS_CONTAINER] = by_container,
+};
+
+/* ------------------------------------------------------------ opening and closing */
+
+/* BOX/PID. */
+static int find_process(struct finder *f)
+{
+	struct pidbox_target *t = f->target;
+	struct pidref process;
+	int r;
+
+	if (t->ns < 0 && !t->own)
+		return cannot_see(f, -EACCES);
+	r = t->own ? pidref_open(f->address->inside_pid, &process) : hold_inside(f, f->address->inside_pid, &process);
+	if (r == -ESRCH)
+		return no_such_box(f, "no process in that box has that number (a thread is none)");
+	if (r < 0)
+		return cannot_see(f, r);
+	pidref_close(&t->process);
+	t->process = process;
+	t->one_process = true;
+	t->inside_pid = f->address->inside_pid;
+	return 0;
+}
+
+static int find(struct finder *f)
+{
+	struct pidbox_target *t = f->target;
+	int r = by_kind[f->address->kind](f);
+
+	if (r < 0)
+		return r;
+	if (f->address->inside_pid > 0)
+		return find_process(f);
+	if (t->process.pid > 0 || t->init.pid <= 0)
+		return 0;
+	t->process = t->init;
+	t->process.pidfd = fcntl(t->init.pidfd, F_DUPFD_CLOEXEC, 3);
+	return t->process.pidfd < 0 ? cannot_see(f, -errno) : 0;
+}
+
+int pidbox_open(const char *address, struct pidbox_target **ret, struct pidbox_error *err)
+{
+	struct address parsed;
+	struct finder f = { .address = &parsed, .err = err };
+	int r = address_parse(address, &parsed, err);
+
+	if (r < 0)
+		return r;
+	f.target = calloc(1, sizeof(*f.target));
+	if (f.target == NULL)
+		return err_no_memory(err, "opening a box");
+	f.target->init = f.target->process = PIDREF_NONE;
+	f.target->ns = -1;
+	f.target->address = strdup(address);
+	if (f.target->address == NULL) {
+		pidbox_close(f.target);
+		return err_no_memory(err, "opening a box");
+	}
+	r = translator_begin(&f.tr, err);
+	if (r == 0) {
+		r = find(&f);
+		translator_end(&f.tr);
+	}
+	if (r < 0) {
+		pidbox_close(f.target);
+		return r;
+	}
+	*ret = f.target;
+	return 0;
+}
+
+void pidbox_close(struct pidbox_target *target)
+{
+	if (target == NULL)
+		return;
+	pidref_close(&target->process);
+	pidref_close(&target->init);
+	cleanup_close(&target->ns);
+	free(target->address);
+	free(target);
+}
+
+void pidbox_target_get_info(const struct pidbox_target *target, struct pidbox_target_info *ret)
+{
+	*ret = (struct pidbox_target_info){
+		.init_pid = target->init.pid,
+		.pid = target->process.pid,
+		.inside_pid = target->inside_pid,
+		.pid_namespace = target->pid_namespace,
+		.one_process = target->one_process,
+		.own = target->own,
+		.live = target->live,
+	};
+	if (target->init.pid > 0)
+		pidref_format(&target->init, ret->id);
+}
+
+int pidbox_target_pidfd(const struct pidbox_target *target)
+{
+	const struct pidref *ref = target->one_process ? &target->process : &target->init;
+
+	return ref->pidfd >= 0 ? ref->pidfd : -EBADF;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of struct pidbox_target: a box that an address named, or a process in it. */
+#ifndef CORE_TARGET_H
+#define CORE_TARGET_H
+
+#include "core/address.h"
+#include "kern/pidref.h"
+
+#include <pidbox-target.h>
+
+struct pidbox_target {
+	char *address;          /* as it was given, for messages */
+	struct pidref init;     /* PID 1 of the namespace; pid 0: none to be seen */
+	struct pidref process;  /* what was addressed: of BOX/PID or PID; else as init. It has a pidfd of its own */
+	bool one_process;       /* BOX/PID */
+	pid_t inside_pid;       /* of BOX/PID; 0 */
+	uint64_t pid_namespace; /* 0: not known */
+	int ns;                 /* descriptor of it; -1: this user may not open it */
+	bool own;               /* the caller's own namespace, or an ancestor of it: not to be harmed */
+	bool live;              /* it had not ended when it was opened */
+};
+
+#endif
