@@ -4,24 +4,27 @@
 #include "base/err.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
-static const struct arg *find_long(const struct arg_table *t, const char *name, size_t len)
+enum { NONE = -1 };
+
+static int find_long(const struct arg_reader *r, const char *name, size_t len)
 {
-	for (size_t i = 0; i < t->count; i++)
-		if (strlen(t->table[i].name) == len && strncmp(t->table[i].name, name, len) == 0)
-			return &t->table[i];
-	return NULL;
+	for (size_t i = 0; i < r->count; i++) {
+		const char *own = r->row(r->context, i).name;
+
+		if (strlen(own) == len && strncmp(own, name, len) == 0)
+			return (int)i;
+	}
+	return NONE;
 }
 
-static const struct arg *find_letter(const struct arg_table *t, char letter)
+static int find_letter(const struct arg_reader *r, char letter)
 {
-	for (size_t i = 0; i < t->count; i++)
-		if (t->table[i].letter == letter)
-			return &t->table[i];
-	return NULL;
+	for (size_t i = 0; i < r->count; i++)
+		if (r->row(r->context, i).letter == letter)
+			return (int)i;
+	return NONE;
 }
 
 enum { LONGEST_NAME = 24 };
@@ -52,113 +55,101 @@ static size_t distance(const char *a, size_t len, const char *b)
 }
 
 /* The option that arg is a misspelling of: one or two letters off, of a short one less. NULL when there is none */
-static const struct arg *near_miss(const struct arg_table *t, const char *arg)
+static const char *near_miss(const struct arg_reader *r, const char *arg)
 {
-	const struct arg *best = NULL;
+	const char *best = NULL;
 	size_t len = strcspn(arg, "="), least = 3;
 
 	if (len < 3 || strncmp(arg, "--", 2) != 0)
 		return NULL;
-	for (size_t i = 0; i < t->count && len - 2 <= LONGEST_NAME; i++) {
-		const struct arg *o = &t->table[i];
-		size_t n = strlen(o->name) <= LONGEST_NAME ? distance(arg + 2, len - 2, o->name) : least;
+	for (size_t i = 0; i < r->count && len - 2 <= LONGEST_NAME; i++) {
+		const char *name = r->row(r->context, i).name;
+		size_t n = strlen(name) <= LONGEST_NAME ? distance(arg + 2, len - 2, name) : least;
 
-		if (n < least && n * 3 <= strlen(o->name)) {
+		if (n < least && n * 3 <= strlen(name)) {
 			least = n;
-			best = o;
+			best = name;
 		}
 	}
 	return best;
 }
 
-/* What the functions below share. */
-struct reading {
-	const struct arg_table *args;
-	void *context;
-	struct pidbox_error *err;
-};
-
-static int unknown(const struct reading *r, const char *arg)
+/* @return 1: somebody has taken it; -errno */
+static int unknown(const struct arg_reader *r, const char *arg)
 {
-	const char *elsewhere = r->args->elsewhere != NULL ? r->args->elsewhere(arg) : NULL;
-	const struct arg *near = elsewhere == NULL ? near_miss(r->args, arg) : NULL;
+	int taken = r->unknown(r->context, arg);
+	const char *near;
 
+	if (taken != 0)
+		return taken;
+	near = near_miss(r, arg);
 	(void)err_set(r->err, 0, PIDBOX_CODE_USAGE, "unknown option %.*s", (int)strcspn(arg, "="), arg);
-	if (elsewhere != NULL)
-		err_fix(r->err, "%s", elsewhere);
-	else if (near != NULL)
-		err_fix(r->err, "did you mean --%s? `pidbox %s --help` lists the options", near->name, r->args->verb);
+	if (near != NULL)
+		err_fix(r->err, "did you mean --%s? `pidbox %s --help` lists the options", near, r->verb);
 	else
-		err_fix(r->err, "`pidbox %s --help` lists the options; -- ends them", r->args->verb);
+		err_fix(r->err, "`pidbox %s --help` lists the options; -- ends them", r->verb);
 	return -EINVAL;
 }
 
-static int apply(const struct reading *r, const struct arg *o, const char *value)
+static int missing(const struct arg_reader *r, const struct arg_row *row)
 {
-	char *base = r->context;
-
-	if (o->flag != 0)
-		*(bool *)(base + o->flag) = true;
-	if (o->text != 0)
-		*(const char **)(void *)(base + o->text) = value;
-	return o->set != NULL ? o->set(r->context, value) : 0;
+	return err_set(r->err, 0, PIDBOX_CODE_USAGE, "--%s needs an argument: %s", row->name, row->argument);
 }
 
-static int missing(const struct reading *r, const struct arg *o)
+static int apply(const struct arg_reader *r, int index, const char *value, int took)
 {
-	return err_set(r->err, 0, PIDBOX_CODE_USAGE, "--%s needs an argument: %s", o->name, o->argument);
+	int done = r->apply(r->context, (size_t)index, value);
+
+	return done < 0 ? done : took;
 }
 
 /* "--name", "--name=value", "--name value". @return how many arguments it took, or -errno */
-static int take_long(const struct reading *r, char *const argv[], int left)
+static int take_long(const struct arg_reader *r, char *const argv[], int left)
 {
 	const char *name = argv[0] + 2;
 	size_t len = strcspn(name, "=");
-	const struct arg *o = find_long(r->args, name, len);
+	int index = find_long(r, name, len);
 	const char *value = name[len] == '=' ? name + len + 1 : NULL;
-	int done;
+	struct arg_row row;
 
-	if (o == NULL)
+	if (index == NONE)
 		return unknown(r, argv[0]);
-	if (o->argument == NULL && value != NULL)
-		return err_set(r->err, 0, PIDBOX_CODE_USAGE, "--%s takes no argument", o->name);
-	if (o->argument == NULL || value != NULL) {
-		done = apply(r, o, value);
-		return done < 0 ? done : 1;
-	}
-	if (left < 2)
-		return missing(r, o);
-	done = apply(r, o, argv[1]);
-	return done < 0 ? done : 2;
+	row = r->row(r->context, (size_t)index);
+	if (row.argument == NULL && value != NULL)
+		return err_set(r->err, 0, PIDBOX_CODE_USAGE, "--%s takes no argument", row.name);
+	if (row.argument == NULL || value != NULL)
+		return apply(r, index, value, 1);
+	return left < 2 ? missing(r, &row) : apply(r, index, argv[1], 2);
 }
 
 /* "-it", "-C dir", "-Cdir" */
-static int take_letters(const struct reading *r, char *const argv[], int left)
+static int take_letters(const struct arg_reader *r, char *const argv[], int left)
 {
 	for (const char *p = argv[0] + 1; *p != '\0'; p++) {
-		const struct arg *o = find_letter(r->args, *p);
 		const char alone[] = { '-', *p, '\0' };
-		int done;
+		int index = find_letter(r, *p), done;
+		struct arg_row row;
 
-		if (o == NULL)
+		if (index == NONE && p == argv[0] + 1 && r->unknown(r->context, argv[0]) > 0)
+			return 1;
+		if (index == NONE)
 			return unknown(r, alone);
-		if (o->argument == NULL) {
-			done = apply(r, o, NULL);
+		row = r->row(r->context, (size_t)index);
+		if (row.argument == NULL) {
+			done = apply(r, index, NULL, 1);
 			if (done < 0)
 				return done;
 			continue;
 		}
-		if (p[1] == '\0' && left < 2)
-			return missing(r, o);
-		done = apply(r, o, p[1] != '\0' ? p + 1 : argv[1]);
-		return done < 0 ? done : p[1] != '\0' ? 1 : 2;
+		if (p[1] != '\0')
+			return apply(r, index, p + 1, 1);
+		return left < 2 ? missing(r, &row) : apply(r, index, argv[1], 2);
 	}
 	return 1;
 }
 
-int args_parse(const struct arg_table *args, int argc, char *const argv[], void *context, struct pidbox_error *err)
+int args_read(const struct arg_reader *r, int argc, char *const argv[])
 {
-	const struct reading r = { args, context, err };
 	int i = 0;
 
 	while (i < argc && argv[i][0] == '-' && argv[i][1] != '\0') {
@@ -166,7 +157,7 @@ int args_parse(const struct arg_table *args, int argc, char *const argv[], void 
 
 		if (strcmp(argv[i], "--") == 0)
 			return i + 1;
-		took = argv[i][1] == '-' ? take_long(&r, argv + i, argc - i) : take_letters(&r, argv + i, argc - i);
+		took = argv[i][1] == '-' ? take_long(r, argv + i, argc - i) : take_letters(r, argv + i, argc - i);
 		if (took < 0)
 			return took;
 		i += took;

@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading an argv by a table of options: "-it", "-Cdir", "-C dir", "--name", "--name=value", "--name value"; the first
- * operand or "--" ends them. One parser for all verbs, so that all of them have the same habits.
+ * Reading an argv: "-it", "-Cdir", "-C dir", "--name", "--name=value", "--name value"; the first operand or "--" ends
+ * the options. One reader for all verbs, so that all of them have the same habits; the tables are the verbs' own.
  */
 #ifndef BASE_ARGS_H
 #define BASE_ARGS_H
 
 #include <pidbox.h>
 
-/** An option: a row of a verb's table. */
-struct arg {
-	const char *group; /* heading in the help; NULL: none */
-	char letter;       /* 0: no short form */
+/** What the reader must know of one option. */
+struct arg_row {
 	const char *name;
-	const char *argument; /* NULL: takes none */
-	const char *help;
-	size_t flag;                                  /* offset of a bool in the context that it sets; 0: none */
-	size_t text;                                  /* offset of a const char * that it sets; 0: none */
-	int (*set)(void *context, const char *value); /* or this. @return 0 or -errno with the error filled */
+	char letter;          /* 0: no short form */
+	const char *argument; /* what it takes, in words; NULL: nothing */
 };
 
-struct arg_table {
+struct arg_reader {
 	const char *verb;
-	const struct arg *table;
 	size_t count;
-	/** What another tool's option is called here, NULL when nothing is known about it; may be NULL */
-	const char *(*elsewhere)(const char *name);
+	void *context;
+	struct pidbox_error *err;
+	struct arg_row (*row)(const void *context, size_t index);
+	/** @return 0, or -errno with the error filled */
+	int (*apply)(void *context, size_t index, const char *value);
+	/** A word with '-' that no row has. @return 1: it is taken; 0: say that it is unknown; -errno: it is said */
+	int (*unknown)(void *context, const char *word);
 };
 
 /**
- * Read the options. Offset 0 of the context is none of theirs.
- * @return how many arguments they took, a "--" among them; negative errno with err filled (code USAGE): its what says
- * what is wrong (see err_shape_usage)
+ * Read the options.
+ * @return how many arguments they took, a "--" among them; negative errno with the error filled (code USAGE): its what
+ * says what is wrong (see err_shape_usage)
  */
-int args_parse(const struct arg_table *args, int argc, char *const argv[], void *context, struct pidbox_error *err);
+int args_read(const struct arg_reader *r, int argc, char *const argv[]);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/args.h"
 
+#include "base/args.h"
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -41,88 +43,54 @@ static int value_error(const struct args *a, struct pidbox_error *err)
 	return PIDBOX_EXIT_FAILED;
 }
 
-static const struct args_option *find(const struct args *a, const char *name, size_t len, char letter)
-{
-	for (size_t i = 0; i < a->n_options; i++) {
-		const struct args_option *o = &a->options[i];
+/* What the reader's functions share. */
+struct reading {
+	const struct args *args;
+	struct pidbox_error err;
+	bool help;
+};
 
-		if (name != NULL ? strlen(o->name) == len && strncmp(o->name, name, len) == 0 : o->letter == letter)
-			return o;
-	}
-	return NULL;
+/* The last row is everybody's. */
+static struct arg_row row(const void *context, size_t index)
+{
+	const struct args *a = ((const struct reading *)context)->args;
+
+	if (index == a->n_options)
+		return (struct arg_row){ "help", 'h', NULL };
+	return (struct arg_row){ a->options[index].name, a->options[index].letter, a->options[index].argument };
 }
 
-/* @return 0, or the exit status after an error */
-static int apply(const struct args *a, const struct args_option *o, const char *value)
+static int apply(void *context, size_t index, const char *value)
 {
-	struct pidbox_error err = { .exit_status = PIDBOX_EXIT_FAILED };
+	struct reading *r = context;
+	const struct args_option *o = &r->args->options[index];
 
+	if (index == r->args->n_options) {
+		r->help = true;
+		return 0;
+	}
 	if (o->flag != NULL)
 		*o->flag = true;
 	if (o->text != NULL)
 		*o->text = value;
-	return o->set != NULL && o->set(a->context, value, &err) < 0 ? value_error(a, &err) : 0;
+	return o->set != NULL ? o->set(r->args->context, value, &r->err) : 0;
 }
 
-static int unknown(const struct args *a, const char *word)
+static int unknown(void *context, const char *word)
 {
-	struct pidbox_error err = { .exit_status = PIDBOX_EXIT_FAILED };
+	struct reading *r = context;
+	const struct args *a = r->args;
 	size_t len = strcspn(word, "=");
-	int r = a->other != NULL ? a->other(a->context, word, &err) : 0;
+	int taken = a->other != NULL ? a->other(a->context, word, &r->err) : 0;
 
-	if (r != 0)
-		return r < 0 ? value_error(a, &err) : 0;
-	for (size_t i = 0; i < a->n_elsewhere; i++)
-		if (strlen(a->elsewhere[i].theirs) == len && strncmp(a->elsewhere[i].theirs, word, len) == 0)
-			return args_error(a, a->elsewhere[i].ours, "unknown option %.*s", (int)len, word);
-	return args_error(a, NULL, "unknown option %.*s", (int)len, word);
-}
-
-/* "--name", "--name=value", "--name value". *at moves on. @return 0, or the exit status after an error */
-static int take_long(const struct args *a, int argc, char **argv, int *at)
-{
-	const char *word = argv[(*at)++], *name = word + 2;
-	size_t len = strcspn(name, "=");
-	const struct args_option *o = find(a, name, len, 0);
-	const char *value = name[len] == '=' ? name + len + 1 : NULL;
-
-	if (o == NULL)
-		return unknown(a, word);
-	if (o->argument == NULL && value != NULL)
-		return args_error(a, NULL, "--%s takes no argument", o->name);
-	if (o->argument != NULL && value == NULL) {
-		if (*at == argc)
-			return args_error(a, NULL, "--%s needs an argument: %s", o->name, o->argument);
-		value = argv[(*at)++];
-	}
-	return apply(a, o, value);
-}
-
-/* "-qa", "-s 9", "-s9". *at moves on. @return 0, or the exit status after an error */
-static int take_letters(const struct args *a, int argc, char **argv, int *at)
-{
-	const char *word = argv[(*at)++];
-
-	for (const char *p = word + 1; *p != '\0'; p++) {
-		const struct args_option *o = find(a, NULL, 0, *p);
-		const char alone[] = { '-', *p, '\0' };
-		int status;
-
-		if (o == NULL)
-			return unknown(a, p == word + 1 ? word : alone);
-		if (o->argument == NULL) {
-			status = apply(a, o, NULL);
-			if (status != 0)
-				return status;
+	for (size_t i = 0; taken == 0 && i < a->n_elsewhere; i++) {
+		if (strlen(a->elsewhere[i].theirs) != len || strncmp(a->elsewhere[i].theirs, word, len) != 0)
 			continue;
-		}
-		if (p[1] != '\0')
-			return apply(a, o, p + 1);
-		if (*at == argc)
-			return args_error(a, NULL, "-%c needs an argument: %s", *p, o->argument);
-		return apply(a, o, argv[(*at)++]);
+		(void)snprintf(r->err.what, sizeof(r->err.what), "unknown option %.*s", (int)len, word);
+		(void)snprintf(r->err.fix, sizeof(r->err.fix), "%s", a->elsewhere[i].ours);
+		return -EINVAL;
 	}
-	return 0;
+	return taken;
 }
 
 static int print_help(const struct args *a)
@@ -157,21 +125,18 @@ static int check_operands(const struct args *a, int n, char **operands)
 
 bool args_parse(const struct args *a, int argc, char **argv, int *ret)
 {
-	int at = 1, status = 0;
+	struct reading r = { .args = a, .err.exit_status = PIDBOX_EXIT_FAILED };
+	const struct arg_reader reader = { a->verb, a->n_options + 1, &r, &r.err, row, apply, unknown };
+	int took = args_read(&reader, argc - 1, argv + 1), status = 0;
 
-	while (status == 0 && at < argc && argv[at][0] == '-' && argv[at][1] != '\0') {
-		if (strcmp(argv[at], "--") == 0) {
-			at++;
-			break;
-		}
-		if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
-			*ret = print_help(a);
-			return false;
-		}
-		status = argv[at][1] == '-' ? take_long(a, argc, argv, &at) : take_letters(a, argc, argv, &at);
+	if (took < 0)
+		status = value_error(a, &r.err);
+	if (took >= 0 && r.help) {
+		*ret = print_help(a);
+		return false;
 	}
-	if (status == 0)
-		status = check_operands(a, argc - at, argv + at);
-	*ret = status != 0 ? status : at;
+	if (took >= 0)
+		status = check_operands(a, argc - 1 - took, argv + 1 + took);
+	*ret = status != 0 ? status : took + 1;
 	return status == 0;
 }

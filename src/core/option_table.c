@@ -98,9 +98,8 @@ static int kinds(struct pidbox_options *s, const char *option, const char *value
 }
 
 /* "all" is what --share leaves of it; a kind that is named is in both by mistake. */
-static int set_unshare(void *options, const char *value)
+static int set_unshare(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	for (const char *p = value;; p++) {
 		int len = (int)strcspn(p, ",");
 		char word[16]; /* longer than each of them */
@@ -117,15 +116,13 @@ static int set_unshare(void *options, const char *value)
 	}
 }
 
-static int set_share(void *options, const char *value)
+static int set_share(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	return kinds(s, "--share", value, &s->spec.share);
 }
 
-static int set_propagation(void *options, const char *value)
+static int set_propagation(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	static const struct word words[] = {
 		{ "slave", PIDBOX_PROPAGATION_SLAVE },
 		{ "private", PIDBOX_PROPAGATION_PRIVATE },
@@ -140,9 +137,8 @@ static int set_propagation(void *options, const char *value)
 	return 0;
 }
 
-static int set_map(void *options, const char *value)
+static int set_map(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	static const struct word words[] = {
 		{ "me", PIDBOX_MAP_ME },
 		{ "root", PIDBOX_MAP_ROOT },
@@ -173,21 +169,18 @@ static int add_range(struct pidbox_options *s, const char *option, const char *v
 	return 0;
 }
 
-static int add_uid_map(void *options, const char *value)
+static int add_uid_map(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	return add_range(s, "--uid-map", value, &s->uid_maps, &s->spec.n_uid_maps);
 }
 
-static int add_gid_map(void *options, const char *value)
+static int add_gid_map(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	return add_range(s, "--gid-map", value, &s->gid_maps, &s->spec.n_gid_maps);
 }
 
-static int set_time_offset(void *options, const char *value)
+static int set_time_offset(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	struct pidbox_spec *spec = &s->spec;
 	char part[64];
 
@@ -212,9 +205,8 @@ static int set_time_offset(void *options, const char *value)
 
 /* ------------------------------------------------------------ /proc */
 
-static int set_proc(void *options, const char *value)
+static int set_proc(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	static const struct word words[] = {
 		{ "fresh", PIDBOX_PROC_FRESH },
 		{ "auto", PIDBOX_PROC_AUTO },
@@ -233,9 +225,8 @@ static int set_proc(void *options, const char *value)
 	return 0;
 }
 
-static int set_proc_subset(void *options, const char *value)
+static int set_proc_subset(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	if (strcmp(value, "pid") != 0)
 		return usage(s, "--proc-subset takes pid, not \"%s\"", value);
 	s->spec.proc_subset_pid = true;
@@ -249,23 +240,20 @@ static int set_number(struct pidbox_options *s, const char *option, const char *
 	return 0;
 }
 
-static int set_first_pid(void *options, const char *value)
+static int set_first_pid(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	return set_number(s, "--first-pid", value, &s->spec.first_pid);
 }
 
-static int set_pid_max(void *options, const char *value)
+static int set_pid_max(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	return set_number(s, "--pid-max", value, &s->spec.pid_max);
 }
 
 /* ------------------------------------------------------------ the end */
 
-static int set_on_exit(void *options, const char *value)
+static int set_on_exit(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	static const struct word words[] = {
 		{ "kill", PIDBOX_ON_EXIT_KILL },
 		{ "term", PIDBOX_ON_EXIT_TERM },
@@ -280,9 +268,8 @@ static int set_on_exit(void *options, const char *value)
 	return 0;
 }
 
-static int set_stop_signal(void *options, const char *value)
+static int set_stop_signal(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	int sig = signal_number(s, "--stop-signal", value);
 
 	if (sig > 0)
@@ -290,9 +277,8 @@ static int set_stop_signal(void *options, const char *value)
 	return sig > 0 ? 0 : sig;
 }
 
-static int set_signal_map(void *options, const char *value)
+static int set_signal_map(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	struct pidbox_sigmap rows[SIG_MAX];
 	size_t n = 0;
 
@@ -313,37 +299,32 @@ static int set_signal_map(void *options, const char *value)
 	return 0;
 }
 
-static int set_grace(void *options, const char *value)
+static int set_grace(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	s->spec.has_grace = true;
 	return duration(s, "--grace", value, &s->spec.grace_us);
 }
 
-static int set_timeout(void *options, const char *value)
+static int set_timeout(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	return duration(s, "--timeout", value, &s->spec.timeout_us);
 }
 
-static int set_cpu_time(void *options, const char *value)
+static int set_cpu_time(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	return duration(s, "--cpu-time", value, &s->spec.cpu_time_us);
 }
 
-static int set_leak_grace(void *options, const char *value)
+static int set_leak_grace(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	s->spec.has_leak_grace = true;
 	return duration(s, "--leak-grace", value, &s->spec.leak_grace_us);
 }
 
 /* ------------------------------------------------------------ the command's world */
 
-static int add_env(void *options, const char *value)
+static int add_env(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	const char **at;
 
 	if (!parse_env_name_ok(value, strcspn(value, "=")))
@@ -356,9 +337,8 @@ static int add_env(void *options, const char *value)
 	return 0;
 }
 
-static int add_unset_env(void *options, const char *value)
+static int add_unset_env(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	const char **at;
 
 	if (!parse_env_name_ok(value, strlen(value)))
@@ -371,9 +351,8 @@ static int add_unset_env(void *options, const char *value)
 	return 0;
 }
 
-static int add_keep_fd(void *options, const char *value)
+static int add_keep_fd(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	int fd, *at;
 
 	if (descriptor(s, "--keep-fd", value, &fd) < 0)
@@ -386,24 +365,21 @@ static int add_keep_fd(void *options, const char *value)
 	return 0;
 }
 
-static int set_hold_fd(void *options, const char *value)
+static int set_hold_fd(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	s->spec.hold = true;
 	return descriptor(s, "--hold-fd", value, &s->hold_fd);
 }
 
-static int set_events(void *options, const char *value)
+static int set_events(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	if (strncmp(value, "fd:", 3) != 0)
 		return usage(s, "--events takes fd:N, not \"%s\"", value);
 	return descriptor(s, "--events", value + 3, &s->events_fd);
 }
 
-static int set_report(void *options, const char *value)
+static int set_report(struct pidbox_options *s, const char *value)
 {
-	struct pidbox_options *s = options;
 	int fd;
 
 	if (value[0] == '\0')
@@ -414,9 +390,9 @@ static int set_report(void *options, const char *value)
 	return 0;
 }
 
-static int ignore(void *options, const char *value)
+static int ignore(struct pidbox_options *s, const char *value)
 {
-	(void)options;
+	(void)s;
 	(void)value;
 	return 0;
 }
@@ -425,7 +401,7 @@ static int ignore(void *options, const char *value)
 
 #define AT(member) offsetof(struct pidbox_options, member)
 
-const struct arg option_table[] = {
+const struct option option_table[] = {
 	{ "Namespaces", 0, "unshare", "KIND,...", "also new: net, user, cgroup, time (all)", 0, 0, set_unshare },
 	{ "Namespaces", 0, "share", "KIND,...", "keep the caller's: uts, ipc, mount (with --proc keep)", 0, 0,
 	  set_share },

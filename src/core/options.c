@@ -2,11 +2,46 @@
 /* The options of `run`, read by their table. */
 #include "core/options.h"
 
+#include "base/args.h"
 #include "base/err.h"
 #include "base/util.h"
 
 #include <errno.h>
 #include <string.h>
+
+static struct arg_row row(const void *context, size_t index)
+{
+	const struct option *o = &option_table[index];
+
+	(void)context;
+	return (struct arg_row){ o->name, o->letter, o->argument };
+}
+
+static int apply(void *context, size_t index, const char *value)
+{
+	const struct option *o = &option_table[index];
+	struct pidbox_options *s = context;
+	char *base = context;
+
+	if (o->flag != 0)
+		*(bool *)(base + o->flag) = true;
+	if (o->text != 0)
+		*(const char **)(void *)(base + o->text) = value;
+	return o->set != NULL ? o->set(s, value) : 0;
+}
+
+/* An option of another tool, perhaps. */
+static int unknown(void *context, const char *word)
+{
+	const struct pidbox_options *s = context;
+	const char *elsewhere = option_elsewhere(word);
+
+	if (elsewhere == NULL)
+		return 0;
+	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "unknown option %.*s", (int)strcspn(word, "="), word);
+	err_fix(s->err, "%s", elsewhere);
+	return -EINVAL;
+}
 
 static int check(const struct pidbox_options *s)
 {
@@ -27,7 +62,7 @@ static int check(const struct pidbox_options *s)
 int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **ret, struct pidbox_error *err)
 {
 	struct pidbox_options *s = calloc(1, sizeof(*s));
-	const struct arg_table args = { "run", option_table, option_table_count, option_elsewhere };
+	const struct arg_reader reader = { "run", option_table_count, s, err, row, apply, unknown };
 	int r, i;
 
 	if (s == NULL)
@@ -35,7 +70,7 @@ int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **r
 	s->err = err;
 	s->spec.size = sizeof(s->spec);
 	s->hold_fd = s->events_fd = -EBADF;
-	i = r = args_parse(&args, argc, argv, s, err);
+	i = r = args_read(&reader, argc, argv);
 	s->spec.unshare |= s->unshare_all & ~s->spec.share;
 	if (r >= 0)
 		r = check(s);
@@ -98,7 +133,7 @@ void pidbox_options_free(struct pidbox_options *opts)
 
 int pidbox_option_row(size_t index, struct pidbox_option_row *ret)
 {
-	const struct arg *o = &option_table[index];
+	const struct option *o = &option_table[index];
 
 	if (index >= option_table_count)
 		return -ENOENT;

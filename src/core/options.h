@@ -3,8 +3,6 @@
 #ifndef CORE_OPTIONS_H
 #define CORE_OPTIONS_H
 
-#include "base/args.h"
-
 #include <pidbox.h>
 
 struct pidbox_options {
@@ -26,7 +24,18 @@ struct pidbox_options {
 	struct pidbox_error *err;
 };
 
-extern const struct arg option_table[];
+struct option {
+	const char *group;
+	char letter;
+	const char *name;
+	const char *argument; /* NULL: takes none */
+	const char *help;
+	size_t flag; /* offset of a bool in struct pidbox_options that it sets */
+	size_t text; /* offset of a const char * that it sets */
+	int (*set)(struct pidbox_options *s, const char *value); /* or this; @return 0 or -errno with s->err filled */
+};
+
+extern const struct option option_table[];
 extern const size_t option_table_count;
 
 /** What another tool's option is called here, NULL when nothing is known about it. */
