@@ -588,5 +588,6 @@ PIDBOX_API void pidbox_free(struct pidbox *box);
 }
 #endif
 
+#include <pidbox-processes.h>
 #include <pidbox-target.h>
 #endif

@@ -34,15 +34,15 @@ static void path_of(char *path, pid_t pid, const char *file)
 int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 {
 	const char *p = strrchr(text, ')');
-	long long field[23] = { 0 };
-	long long ticks = 0, us;
+	long long field[25] = { 0 };
+	long long ticks = 0, own = 0, us;
 	char state;
 
 	if (p == NULL || p[1] != ' ' || p[2] == '\0' || ticks_per_s <= 0)
 		return -EBADMSG;
 	state = p[2];
 	p += 3;
-	for (int i = 4; i <= 22; i++) {
+	for (int i = 4; i <= 24; i++) {
 		char *end;
 
 		field[i] = strtoll(p, &end, 10);
@@ -53,11 +53,16 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 	for (int i = 14; i <= 17; i++) /* utime, stime, cutime, cstime */
 		if (__builtin_add_overflow(ticks, field[i], &ticks))
 			return -EBADMSG;
-	if (__builtin_mul_overflow(ticks, US_PER_S / ticks_per_s, &us))
+	if (__builtin_mul_overflow(ticks, US_PER_S / ticks_per_s, &us) ||
+	    __builtin_add_overflow(field[14], field[15], &own) ||
+	    __builtin_mul_overflow(own, US_PER_S / ticks_per_s, &own))
 		return -EBADMSG;
 	ret->state = state;
 	ret->parent = (pid_t)field[4];
 	ret->cpu_us = us;
+	ret->own_cpu_us = own;
+	ret->threads = (int32_t)field[20];
+	ret->rss_pages = field[24];
 	ret->start_ticks = (uint64_t)field[22];
 	return 0;
 }
@@ -70,6 +75,63 @@ int proc_read_stat(int root, pid_t pid, struct proc_stat *ret)
 	path_of(path, pid, "stat");
 	n = io_read_file(root, path, text, sizeof(text));
 	return n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), ret);
+}
+
+int proc_open(int root, pid_t pid)
+{
+	char path[24];
+
+	path[io_decimal(path, pid)] = '\0';
+	return sys_ret(openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+int proc_parse_euid(const char *status, uint32_t *ret)
+{
+	const char *p = strstr(status, "\nUid:\t");
+	unsigned long long uid;
+	char *end;
+
+	if (p == NULL)
+		return -EBADMSG;
+	(void)strtoull(p + strlen("\nUid:\t"), &end, 10); /* the real one */
+	uid = strtoull(end, &end, 10);
+	if (*end != '\t' || uid > UINT32_MAX)
+		return -EBADMSG;
+	*ret = (uint32_t)uid;
+	return 0;
+}
+
+int proc_parse_name(const char *stat, char *buf, size_t size)
+{
+	const char *from = strchr(stat, '('), *to = strrchr(stat, ')');
+	size_t len;
+
+	if (from == NULL || to <= from)
+		return -EBADMSG;
+	len = (size_t)(to - from - 1);
+	if (len >= size)
+		len = size - 1;
+	memcpy(buf, from + 1, len);
+	buf[len] = '\0';
+	return 0;
+}
+
+int proc_read_details(int process, struct proc_details *ret)
+{
+	char text[16384]; /* the list of groups comes before NSpid */
+	ssize_t n = io_read_file(process, "stat", text, sizeof(text));
+	int r = n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), &ret->stat);
+
+	if (r == 0)
+		r = proc_parse_name(text, ret->name, sizeof(ret->name));
+	if (r < 0)
+		return r;
+	n = io_read_file(process, "status", text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	r = proc_parse_euid(text, &ret->uid);
+	ret->n_pids = proc_parse_pids(text, ret->pids);
+	return r < 0 ? r : ret->n_pids < 0 ? ret->n_pids : 0;
 }
 
 ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size)

@@ -25,49 +25,76 @@ static const struct {
 	int r;
 	struct proc_stat stat;
 } stats[] = {
-	{ "a plain one", "7 (sleep) " FIELDS("S", "3", "1 2 3 4", "777") "\n", 100, 0, { 'S', 3, 100000, 777 } },
-	{ "a name like fields", "7 (a) R 1 (b) " FIELDS("Z", "9", "0 0 0 0", "1"), 100, 0, { 'Z', 9, 0, 1 } },
-	{ "a name that is all brackets", "7 ()))() " FIELDS("T", "2", "0 0 0 1", "5"), 100, 0, { 'T', 2, 10000, 5 } },
-	{ "an empty name", "7 () " FIELDS("D", "2", "0 0 0 0", "5"), 100, 0, { 'D', 2, 0, 5 } },
-	{ "a name with a newline", "7 (a\nb) " FIELDS("R", "0", "0 0 0 0", "5"), 100, 0, { 'R', 0, 0, 5 } },
-	{ "a name that is no UTF-8", "7 (\xff\x80) " FIELDS("I", "2", "0 0 0 0", "5"), 100, 0, { 'I', 2, 0, 5 } },
-	{ "another clock", "7 (x) " FIELDS("S", "1", "1 0 0 0", "5"), 250, 0, { 'S', 1, 4000, 5 } },
-	{ "a late start", "7 (x) " FIELDS("S", "1", "0 0 0 0", "4294967296"), 100, 0, { 'S', 1, 0, 4294967296 } },
-	{ "nothing", "", 100, -EBADMSG, { 0 } },
-	{ "no bracket", "7 sleep S 3 5 6", 100, -EBADMSG, { 0 } },
-	{ "cut in the name", "7 (sle", 100, -EBADMSG, { 0 } },
-	{ "cut after the name", "7 (sleep)", 100, -EBADMSG, { 0 } },
-	{ "cut after the blank", "7 (sleep) ", 100, -EBADMSG, { 0 } },
+	{ "a plain one",
+	  "7 (sleep) " FIELDS("S", "3", "1 2 3 4", "777") "\n",
+	  100,
+	  0,
+	  { 'S', 3, 100000, 777, 30000, 1, 200 } },
+	{ "a name like fields",
+	  "7 (a) R 1 (b) " FIELDS("Z", "9", "0 0 0 0", "1"),
+	  100,
+	  0,
+	  { 'Z', 9, 0, 1, 0, 1, 200 } },
+	{ "a name that is all brackets",
+	  "7 ()))() " FIELDS("T", "2", "0 0 0 1", "5"),
+	  100,
+	  0,
+	  { 'T', 2, 10000, 5, 0, 1, 200 } },
+	{ "an empty name", "7 () " FIELDS("D", "2", "0 0 0 0", "5"), 100, 0, { 'D', 2, 0, 5, 0, 1, 200 } },
+	{ "a name with a newline", "7 (a\nb) " FIELDS("R", "0", "0 0 0 0", "5"), 100, 0, { 'R', 0, 0, 5, 0, 1, 200 } },
+	{ "a name that is no UTF-8",
+	  "7 (\xff\x80) " FIELDS("I", "2", "0 0 0 0", "5"),
+	  100,
+	  0,
+	  { 'I', 2, 0, 5, 0, 1, 200 } },
+	{ "another clock", "7 (x) " FIELDS("S", "1", "1 0 0 0", "5"), 250, 0, { 'S', 1, 4000, 5, 4000, 1, 200 } },
+	{ "a late start",
+	  "7 (x) " FIELDS("S", "1", "0 0 0 0", "4294967296"),
+	  100,
+	  0,
+	  { 'S', 1, 0, 4294967296, 0, 1, 200 } },
+	{ "nothing", "", 100, -EBADMSG, { .state = 0 } },
+	{ "no bracket", "7 sleep S 3 5 6", 100, -EBADMSG, { .state = 0 } },
+	{ "cut in the name", "7 (sle", 100, -EBADMSG, { .state = 0 } },
+	{ "cut after the name", "7 (sleep)", 100, -EBADMSG, { .state = 0 } },
+	{ "cut after the blank", "7 (sleep) ", 100, -EBADMSG, { .state = 0 } },
 	{ "more CPU time than there is",
 	  "7 (x) " FIELDS("S", "1", "9223372036854775807 1 0 0", "5"),
 	  100,
 	  -EBADMSG,
-	  { 0 } },
+	  { .state = 0 } },
 	{ "more microseconds than there are",
 	  "7 (x) " FIELDS("S", "1", "922337203685477580 1 0 0", "5"),
 	  100,
 	  -EBADMSG,
-	  { 0 } },
-	{ "cut after the state", "7 (sleep) S", 100, -EBADMSG, { 0 } },
-	{ "cut in the fields", "7 (sleep) S 3 5 6 0 -1 4194560 100 0 0 0 1 2", 100, -EBADMSG, { 0 } },
-	{ "cut before the start", "7 (x) S 1 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0", 100, -EBADMSG, { 0 } },
-	{ "no number", "7 (x) S one 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0 5", 100, -EBADMSG, { 0 } },
-	{ "a clock without ticks", "7 (x) " FIELDS("S", "1", "0 0 0 0", "5"), 0, -EBADMSG, { 0 } },
+	  { .state = 0 } },
+	{ "cut after the state", "7 (sleep) S", 100, -EBADMSG, { .state = 0 } },
+	{ "cut in the fields", "7 (sleep) S 3 5 6 0 -1 4194560 100 0 0 0 1 2", 100, -EBADMSG, { .state = 0 } },
+	{ "cut before the start",
+	  "7 (x) S 1 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0",
+	  100,
+	  -EBADMSG,
+	  { .state = 0 } },
+	{ "no number", "7 (x) S one 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0 5", 100, -EBADMSG, { .state = 0 } },
+	{ "a clock without ticks", "7 (x) " FIELDS("S", "1", "0 0 0 0", "5"), 0, -EBADMSG, { .state = 0 } },
 };
 
 static void test_stat(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(stats); i++) {
-		struct proc_stat got = { '?', -7, -7, 7 };
+		struct proc_stat got = { '?', -7, -7, 7, -7, -7, -7 };
 		int r = proc_parse_stat(stats[i].text, stats[i].hz, &got);
 
 		if (stats[i].r < 0)
 			ok(r == stats[i].r && got.state == '?' && got.parent == -7 && got.cpu_us == -7 &&
-				   got.start_ticks == 7,
+				   got.start_ticks == 7 && got.own_cpu_us == -7 && got.threads == -7 &&
+				   got.rss_pages == -7,
 			   "%s: %d, and nothing is touched", stats[i].name, r);
 		else
 			ok(r == 0 && got.state == stats[i].stat.state && got.parent == stats[i].stat.parent &&
-				   got.cpu_us == stats[i].stat.cpu_us && got.start_ticks == stats[i].stat.start_ticks,
+				   got.cpu_us == stats[i].stat.cpu_us && got.start_ticks == stats[i].stat.start_ticks &&
+				   got.own_cpu_us == stats[i].stat.own_cpu_us && got.threads == stats[i].stat.threads &&
+				   got.rss_pages == stats[i].stat.rss_pages,
 			   "%s: %c %d %lld %llu", stats[i].name, got.state, (int)got.parent, (long long)got.cpu_us,
 			   (unsigned long long)got.start_ticks);
 	}

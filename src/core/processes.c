@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processes of a box.
+ *
+ * Who they are the box's own procfs says, where it has one that we can reach: then a list costs what is in the box. It
+ * is not believed: each number that it gives is translated by the kernel, and everything else is read from our /proc. A
+ * box that hides its /proc, or hides processes in it (hidepid), and a kernel that does not translate, make us look at
+ * every process that we see.
+ */
+#include "base/err.h"
+#include "base/io.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "core/target.h"
+#include "core/translate.h"
+#include "core/usernames.h"
+#include "kern/proc.h"
+
+#include <pidbox-processes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define PROC_MAGIC 0x9fa0
+
+enum { COMMAND_MAX = 128 * 1024 };
+
+struct row {
+	struct pidbox_process process;
+	pid_t parent; /* as we see it */
+};
+
+struct pidbox_processes {
+	struct row *rows;
+	size_t n, size;
+	uint64_t unseen;
+	struct usernames users;
+};
+
+struct taking {
+	struct pidbox_translator tr;
+	const struct pidbox_target *box; /* NULL: our own namespace */
+	uint64_t ns;                     /* of the box */
+	int level;                       /* which of a process's numbers is the one in the box */
+	int64_t boot_us;                 /* CLOCK_REALTIME of the start of CLOCK_BOOTTIME */
+	long ticks_per_s, page_kib;
+	char *command; /* COMMAND_MAX bytes */
+	struct pidbox_processes *list;
+};
+
+/* ------------------------------------------------------------ one process */
+
+static struct row *add(struct pidbox_processes *list)
+{
+	if (list->n == list->size) {
+		size_t size = list->size > 0 ? 2 * list->size : 32;
+		struct row *rows = reallocarray(list->rows, size, sizeof(*rows));
+
+		if (rows == NULL)
+			return NULL;
+		list->rows = rows;
+		list->size = size;
+	}
+	list->rows[list->n] = (struct row){ .process.pid = 0 };
+	return &list->rows[list->n++];
+}
+
+/* Kernel threads and zombies have no arguments: the name in brackets, as ps(1) shows it. */
+static int take_command(struct taking *t, int process, const char *name, struct pidbox_process *row)
+{
+	ssize_t n = io_read_file(process, "cmdline", t->command, COMMAND_MAX);
+	char *copy;
+
+	if (n <= 0)
+		n = snprintf(t->command, COMMAND_MAX, "[%s]", name) + 1;
+	copy = malloc((size_t)n + 1);
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, t->command, (size_t)n);
+	copy[n] = '\0';
+	row->command = copy;
+	row->command_size = (size_t)n;
+	return 0;
+}
+
+/*
+ * Take down the process whose directory this is. The parent is noted by its number outside until all are there.
+ * @return 0, also when it has gone meanwhile; -ENOMEM
+ */
+static int take(struct taking *t, pid_t pid, int process)
+{
+	struct proc_details d;
+	struct row *row;
+
+	if (proc_read_details(process, &d) < 0 || d.n_pids <= t->level)
+		return 0;
+	row = add(t->list);
+	if (row == NULL)
+		return -ENOMEM;
+	row->parent = d.stat.parent;
+	row->process = (struct pidbox_process){
+		.pid = pid,
+		.inside_pid = d.pids[t->level],
+		.depth = (size_t)(d.n_pids - 1 - t->level),
+		.uid = d.uid,
+		.user = usernames_get(&t->list->users, d.uid),
+		.state = d.stat.state,
+		.threads = d.stat.threads,
+		.rss_kib = d.stat.rss_pages * t->page_kib,
+		.cpu_us = d.stat.own_cpu_us,
+		.started_us = t->boot_us + (int64_t)(d.stat.start_ticks * (uint64_t)(US_PER_S / t->ticks_per_s)),
+	};
+	return take_command(t, process, d.name, &row->process);
+}
+
+/* ------------------------------------------------------------ who is inside: the box's own procfs */
+
+/* Is it mounted so that it hides processes? When that cannot be told, it may be. */
+static bool may_hide(const struct taking *t)
+{
+	CLEANUP(cleanup_free) char *text = malloc(COMMAND_MAX);
+	char path[32];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%d/mounts", (int)t->box->init.pid);
+	n = text != NULL ? io_read_file(t->tr.proc, path, text, COMMAND_MAX) : -ENOMEM;
+	return n <= 0 || n == COMMAND_MAX - 1 || strstr(text, "hidepid=") != NULL;
+}
+
+/* @return descriptor of a procfs of the box's PID namespace; -1: none that we can reach and trust to be whole */
+static int open_procfs(const struct taking *t)
+{
+	char path[32];
+	struct statfs fs;
+	int fd;
+
+	if (t->box == NULL || t->box->ns < 0 || pidns_pid_from(t->box->ns, 1) < 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%d/root/proc", (int)t->box->init.pid);
+	fd = openat(t->tr.proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (fstatfs(fd, &fs) == 0 && fs.f_type == PROC_MAGIC && pidns_inode_of(fd, 1) == t->ns && !may_hide(t) &&
+	    pidref_verify(&t->box->init) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+static int take_by_procfs(struct taking *t, int procfs)
+{
+	struct proc_iter it = { .root = procfs };
+	pid_t inside;
+	int r = 0;
+
+	while (r == 0 && (inside = proc_next(&it)) > 0) {
+		pid_t pid = translate_out(&t->tr, t->box->ns, inside);
+		int process = pid > 0 ? proc_open(t->tr.proc, pid) : -1;
+
+		/* It had the number before and after its directory was opened: the directory is its own. */
+		if (process >= 0 && translate_out(&t->tr, t->box->ns, inside) == pid)
+			r = take(t, pid, process);
+		cleanup_close(&process);
+	}
+	if (it.open)
+		(void)close(it.dir);
+	return r;
+}
+
+/* ------------------------------------------------------------ who is inside: all that we see */
+
+/* @return 1: it is in the box; 0: it is not, or is gone; -EACCES: this user may not know */
+static int is_inside(const struct taking *t, int process)
+{
+	struct stat st;
+	int ns;
+
+	if (t->box == NULL || t->box->own)
+		return 1;
+	if (fstatat(process, "ns/pid", &st, 0) < 0)
+		return errno == EACCES || errno == EPERM ? -EACCES : 0;
+	if (st.st_ino == t->ns)
+		return 1;
+	if (st.st_ino == t->tr.own)
+		return 0;
+	ns = openat(process, "ns/pid", O_RDONLY | O_CLOEXEC);
+	return ns >= 0 && pidns_is_below(ns, t->ns);
+}
+
+static int take_by_scan(struct taking *t)
+{
+	struct proc_iter it = { .root = t->tr.proc };
+	pid_t pid;
+	int r = 0;
+
+	while (r == 0 && (pid = proc_next(&it)) > 0) {
+		CLEANUP(cleanup_close) int process = proc_open(t->tr.proc, pid);
+		int inside = process >= 0 ? is_inside(t, process) : 0;
+
+		if (inside < 0)
+			t->list->unseen++;
+		if (inside > 0)
+			r = take(t, pid, process);
+	}
+	if (it.open)
+		(void)close(it.dir);
+	return pid < 0 ? (int)pid : r;
+}
+
+/* ------------------------------------------------------------ all of them */
+
+static int by_pid(const void *a, const void *b)
+{
+	pid_t x = ((const struct row *)a)->process.pid, y = ((const struct row *)b)->process.pid;
+
+	return (x > y) - (x < y);
+}
+
+static int by_inside_pid(const void *a, const void *b)
+{
+	pid_t x = ((const struct row *)a)->process.inside_pid, y = ((const struct row *)b)->process.inside_pid;
+
+	return (x > y) - (x < y);
+}
+
+/* A parent that is not in the list is not in the box. */
+static void translate_parents(struct pidbox_processes *list)
+{
+	qsort(list->rows, list->n, sizeof(list->rows[0]), by_pid);
+	for (size_t i = 0; i < list->n; i++) {
+		struct row key = { .process.pid = list->rows[i].parent };
+		const struct row *parent = bsearch(&key, list->rows, list->n, sizeof(key), by_pid);
+
+		list->rows[i].process.parent_inside_pid = parent != NULL ? parent->process.inside_pid : 0;
+	}
+	qsort(list->rows, list->n, sizeof(list->rows[0]), by_inside_pid);
+}
+
+/* Which of its init's numbers is the one in the box: it has one a level. */
+static int find_level(struct taking *t)
+{
+	pid_t pids[PIDNS_LEVELS_MAX];
+	int n;
+
+	if (t->box == NULL || t->box->own)
+		return 0;
+	n = translate_read_pids(&t->tr, t->box->init.pid, pids);
+	return n < 0 ? n : n - 1;
+}
+
+static int take_all(struct taking *t)
+{
+	CLEANUP(cleanup_close) int procfs = -1;
+	int r;
+
+	t->level = find_level(t);
+	if (t->level < 0)
+		return t->level;
+	procfs = open_procfs(t);
+	r = procfs >= 0 ? take_by_procfs(t, procfs) : take_by_scan(t);
+	if (r == 0 && t->box != NULL && !t->box->own && pidref_verify(&t->box->init) < 0)
+		return -ESRCH;
+	return r;
+}
+
+static int failed(const struct pidbox_target *box, int r, struct pidbox_error *err)
+{
+	const char *which = box != NULL ? box->address : "this PID namespace";
+
+	if (r == -ENOMEM)
+		return err_no_memory(err, "listing processes");
+	if (r == -ESRCH) {
+		(void)err_set(err, ESRCH, PIDBOX_CODE_NO_SUCH_BOX, "listing the processes of %s", which);
+		err_why(err, "it has ended");
+		err_fix(err, "`pidbox ls` shows the boxes that there are");
+		return r;
+	}
+	(void)err_set(err, -r, r == -EACCES ? PIDBOX_CODE_DENIED : PIDBOX_CODE_NONE, "listing the processes of %s",
+		      which);
+	err_why(err, "/proc cannot be read here");
+	err_fix(err, "mount a procfs on /proc (mount -t proc proc /proc), or do it as root");
+	return r;
+}
+
+int pidbox_processes(const struct pidbox_target *box, struct pidbox_processes **ret, struct pidbox_error *err)
+{
+	struct taking t = {
+		.box = box,
+		.ns = box != NULL ? box->pid_namespace : 0,
+		.boot_us = clock_us(CLOCK_REALTIME) - clock_us(CLOCK_BOOTTIME),
+		.ticks_per_s = sysconf(_SC_CLK_TCK),
+		.page_kib = sysconf(_SC_PAGESIZE) / 1024,
+	};
+	int r = translator_begin(&t.tr, err);
+
+	if (r < 0)
+		return r;
+	t.list = calloc(1, sizeof(*t.list));
+	t.command = malloc(COMMAND_MAX);
+	r = t.list == NULL || t.command == NULL ? -ENOMEM : take_all(&t);
+	free(t.command);
+	translator_end(&t.tr);
+	if (r < 0) {
+		pidbox_processes_free(t.list);
+		return failed(box, r, err);
+	}
+	translate_parents(t.list);
+	*ret = t.list;
+	return 0;
+}
+
+int pidbox_processes_get(const struct pidbox_processes *list, size_t index, struct pidbox_process *ret)
+{
+	if (index >= list->n)
+		return -ENOENT;
+	*ret = list->rows[index].process;
+	return 0;
+}
+
+uint64_t pidbox_processes_unseen(const struct pidbox_processes *list)
+{
+	return list->unseen;
+}
+
+void pidbox_processes_free(struct pidbox_processes *list)
+{
+	if (list == NULL)
+		return;
+	for (size_t i = 0; i < list->n; i++)
+		free((char *)(uintptr_t)list->rows[i].process.command);
+	free(list->rows);
+	usernames_free(&list->users);
+	free(list);
+}
