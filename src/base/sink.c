@@ -2,6 +2,7 @@
 #include "base/sink.h"
 
 #include "base/io.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -50,40 +51,6 @@ void sink_num_padded(struct sink *s, int64_t n, unsigned width)
 	for (size_t i = len; i < width; i++)
 		sink_str(s, "0");
 	sink_bytes(s, digits, len);
-}
-
-/* Length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF); 0: none. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-	unsigned char lo = 0x80, hi = 0xbf;
-	size_t len;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		len = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		len = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (left < len)
-		return 0;
-	if (p[0] == 0xe0)
-		lo = 0xa0;
-	else if (p[0] == 0xed)
-		hi = 0x9f;
-	else if (p[0] == 0xf0)
-		lo = 0x90;
-	else if (p[0] == 0xf4)
-		hi = 0x8f;
-	if (p[1] < lo || p[1] > hi)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
 }
 
 static void json_control(struct sink *s, unsigned char c)

@@ -93,7 +93,7 @@ static int take(struct taking *t, pid_t pid, int process)
 	struct proc_details d;
 	struct row *row;
 
-	if (proc_read_details(process, &d) < 0 || d.n_pids <= t->level)
+	if (proc_read_details(process, &d) < 0 || d.status.n_pids <= t->level)
 		return 0;
 	row = add(t->list);
 	if (row == NULL)
@@ -101,13 +101,13 @@ static int take(struct taking *t, pid_t pid, int process)
 	row->parent = d.stat.parent;
 	row->process = (struct pidbox_process){
 		.pid = pid,
-		.inside_pid = d.pids[t->level],
-		.depth = (size_t)(d.n_pids - 1 - t->level),
-		.uid = d.uid,
-		.user = usernames_get(&t->list->users, d.uid),
+		.inside_pid = d.status.pids[t->level],
+		.depth = (size_t)(d.status.n_pids - 1 - t->level),
+		.uid = d.status.uid,
+		.user = usernames_get(&t->list->users, d.status.uid),
 		.state = d.stat.state,
-		.threads = d.stat.threads,
-		.rss_kib = d.stat.rss_pages * t->page_kib,
+		.threads = (int32_t)d.stat.threads,
+		.rss_kib = (int64_t)d.stat.rss_pages * t->page_kib,
 		.cpu_us = d.stat.own_cpu_us,
 		.started_us = t->boot_us + (int64_t)(d.stat.start_ticks * (uint64_t)(US_PER_S / t->ticks_per_s)),
 	};

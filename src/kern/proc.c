@@ -35,7 +35,7 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 {
 	const char *p = strrchr(text, ')');
 	long long field[25] = { 0 };
-	long long ticks = 0, own = 0, us;
+	long long ticks = 0, us, own_us;
 	char state;
 
 	if (p == NULL || p[1] != ' ' || p[2] == '\0' || ticks_per_s <= 0)
@@ -46,7 +46,7 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 		char *end;
 
 		field[i] = strtoll(p, &end, 10);
-		if (end == p)
+		if (end == p && i <= 22)
 			return -EBADMSG;
 		p = end;
 	}
@@ -54,16 +54,16 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 		if (__builtin_add_overflow(ticks, field[i], &ticks))
 			return -EBADMSG;
 	if (__builtin_mul_overflow(ticks, US_PER_S / ticks_per_s, &us) ||
-	    __builtin_add_overflow(field[14], field[15], &own) ||
-	    __builtin_mul_overflow(own, US_PER_S / ticks_per_s, &own))
+	    __builtin_add_overflow(field[14], field[15], &ticks) ||
+	    __builtin_mul_overflow(ticks, US_PER_S / ticks_per_s, &own_us))
 		return -EBADMSG;
 	ret->state = state;
 	ret->parent = (pid_t)field[4];
 	ret->cpu_us = us;
-	ret->own_cpu_us = own;
-	ret->threads = (int32_t)field[20];
-	ret->rss_pages = field[24];
+	ret->own_cpu_us = own_us;
 	ret->start_ticks = (uint64_t)field[22];
+	ret->threads = (uint32_t)field[20];
+	ret->rss_pages = field[24] > 0 ? (uint64_t)field[24] : 0;
 	return 0;
 }
 
@@ -83,22 +83,6 @@ int proc_open(int root, pid_t pid)
 
 	path[io_decimal(path, pid)] = '\0';
 	return sys_ret(openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
-int proc_parse_euid(const char *status, uint32_t *ret)
-{
-	const char *p = strstr(status, "\nUid:\t");
-	unsigned long long uid;
-	char *end;
-
-	if (p == NULL)
-		return -EBADMSG;
-	(void)strtoull(p + strlen("\nUid:\t"), &end, 10); /* the real one */
-	uid = strtoull(end, &end, 10);
-	if (*end != '\t' || uid > UINT32_MAX)
-		return -EBADMSG;
-	*ret = (uint32_t)uid;
-	return 0;
 }
 
 int proc_parse_name(const char *stat, char *buf, size_t size)
@@ -129,9 +113,7 @@ int proc_read_details(int process, struct proc_details *ret)
 	n = io_read_file(process, "status", text, sizeof(text));
 	if (n < 0)
 		return (int)n;
-	r = proc_parse_euid(text, &ret->uid);
-	ret->n_pids = proc_parse_pids(text, ret->pids);
-	return r < 0 ? r : ret->n_pids < 0 ? ret->n_pids : 0;
+	return proc_parse_status(text, &ret->status);
 }
 
 ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size)
@@ -172,6 +154,37 @@ pid_t proc_parse_innermost_pid(const char *status)
 	int n = proc_parse_pids(status, pids);
 
 	return n > 0 ? pids[n - 1] : -EBADMSG;
+}
+
+/* The number in a column of a line "Key:\tN\tN...". */
+static int status_number(const char *text, const char *key, int column, unsigned long *ret)
+{
+	const char *p = strstr(text, key);
+	char *end;
+
+	if (p == NULL)
+		return -EBADMSG;
+	for (p += strlen(key); column >= 0; column--, p = end) {
+		*ret = strtoul(p, &end, 10);
+		if (end == p || memchr(p, '\n', (size_t)(end - p)) != NULL)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+int proc_parse_status(const char *text, struct proc_status *ret)
+{
+	struct proc_status status = { 0 };
+	unsigned long parent, uid;
+
+	status.n_pids = proc_parse_pids(text, status.pids);
+	if (status.n_pids < 0 || status_number(text, "\nPPid:", 0, &parent) < 0 || parent > INT32_MAX ||
+	    status_number(text, "\nUid:", 1, &uid) < 0 || uid > UINT32_MAX)
+		return -EBADMSG;
+	status.parent = (pid_t)parent;
+	status.uid = (uint32_t)uid;
+	*ret = status;
+	return 0;
 }
 
 static pid_t pid_of_name(const char *name)

@@ -14,19 +14,31 @@
  */
 int proc_open_detached(void);
 
+enum { PROC_PIDS_MAX = 33 }; /* PID namespaces nest 32 deep below the first one (R10) */
+
 struct proc_stat {
 	char state; /* R S D Z T t X I */
 	pid_t parent;
 	int64_t cpu_us;       /* of its own and of the children that it has waited for */
 	uint64_t start_ticks; /* since boot */
-	int64_t own_cpu_us;   /* of its own */
-	int32_t threads;
-	int64_t rss_pages;
+	int64_t own_cpu_us;   /* of all its threads, without children */
+	uint32_t threads;
+	uint64_t rss_pages;
 };
 /** Read PID/stat. @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG */
 int proc_read_stat(int root, pid_t pid, struct proc_stat *ret);
 /** The same from the file's text, which is all that is parsed of it. */
 int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret);
+
+/** What is used of PID/status. */
+struct proc_status {
+	uint32_t uid; /* the effective one */
+	pid_t parent; /* 0: outside of the procfs's PID namespace */
+	int n_pids;   /* as proc_parse_pids */
+	pid_t pids[PROC_PIDS_MAX];
+};
+/** From the file's text. @return 0; -EBADMSG */
+int proc_parse_status(const char *text, struct proc_status *ret);
 
 /**
  * Open the directory of a process: what is read through it is that process's or ESRCH, whoever gets its number later.
@@ -36,22 +48,17 @@ int proc_open(int root, pid_t pid);
 /** What a process is, from the files stat and status of its directory. */
 struct proc_details {
 	struct proc_stat stat;
+	struct proc_status status;
 	char name[64]; /* of its main thread; kernel threads have names longer than the 15 bytes of others */
-	uint32_t uid;  /* effective */
-	pid_t pids[33];
-	int n_pids; /* numbers in pids, one for each PID namespace from the procfs's own inwards */
 };
 /** @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG */
 int proc_read_details(int process, struct proc_details *ret);
-/** The effective uid in the text of status. @return 0; -EBADMSG */
-int proc_parse_euid(const char *status, uint32_t *ret);
 /** The name in the text of stat. @return 0; -EBADMSG */
 int proc_parse_name(const char *stat, char *buf, size_t size);
 
 /** Read PID/cmdline, each argument with its NUL. @return bytes (0 for kernel threads and zombies) or -errno */
 ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size);
 
-enum { PROC_PIDS_MAX = 33 }; /* PID namespaces nest 32 deep below the first one (R10) */
 /**
  * The numbers of "NSpid:" in the text of PID/status, one for each PID namespace from the procfs's own inwards.
  * @return how many there are, 1 at least; -EBADMSG

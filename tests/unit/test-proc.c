@@ -53,42 +53,37 @@ static const struct {
 	  100,
 	  0,
 	  { 'S', 1, 0, 4294967296, 0, 1, 200 } },
-	{ "nothing", "", 100, -EBADMSG, { .state = 0 } },
-	{ "no bracket", "7 sleep S 3 5 6", 100, -EBADMSG, { .state = 0 } },
-	{ "cut in the name", "7 (sle", 100, -EBADMSG, { .state = 0 } },
-	{ "cut after the name", "7 (sleep)", 100, -EBADMSG, { .state = 0 } },
-	{ "cut after the blank", "7 (sleep) ", 100, -EBADMSG, { .state = 0 } },
+	{ "nothing", "", 100, -EBADMSG, { 0 } },
+	{ "no bracket", "7 sleep S 3 5 6", 100, -EBADMSG, { 0 } },
+	{ "cut in the name", "7 (sle", 100, -EBADMSG, { 0 } },
+	{ "cut after the name", "7 (sleep)", 100, -EBADMSG, { 0 } },
+	{ "cut after the blank", "7 (sleep) ", 100, -EBADMSG, { 0 } },
 	{ "more CPU time than there is",
 	  "7 (x) " FIELDS("S", "1", "9223372036854775807 1 0 0", "5"),
 	  100,
 	  -EBADMSG,
-	  { .state = 0 } },
+	  { 0 } },
 	{ "more microseconds than there are",
 	  "7 (x) " FIELDS("S", "1", "922337203685477580 1 0 0", "5"),
 	  100,
 	  -EBADMSG,
-	  { .state = 0 } },
-	{ "cut after the state", "7 (sleep) S", 100, -EBADMSG, { .state = 0 } },
-	{ "cut in the fields", "7 (sleep) S 3 5 6 0 -1 4194560 100 0 0 0 1 2", 100, -EBADMSG, { .state = 0 } },
-	{ "cut before the start",
-	  "7 (x) S 1 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0",
-	  100,
-	  -EBADMSG,
-	  { .state = 0 } },
-	{ "no number", "7 (x) S one 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0 5", 100, -EBADMSG, { .state = 0 } },
-	{ "a clock without ticks", "7 (x) " FIELDS("S", "1", "0 0 0 0", "5"), 0, -EBADMSG, { .state = 0 } },
+	  { 0 } },
+	{ "cut after the state", "7 (sleep) S", 100, -EBADMSG, { 0 } },
+	{ "cut in the fields", "7 (sleep) S 3 5 6 0 -1 4194560 100 0 0 0 1 2", 100, -EBADMSG, { 0 } },
+	{ "cut before the start", "7 (x) S 1 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0", 100, -EBADMSG, { 0 } },
+	{ "no number", "7 (x) S one 5 6 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0 5", 100, -EBADMSG, { 0 } },
+	{ "a clock without ticks", "7 (x) " FIELDS("S", "1", "0 0 0 0", "5"), 0, -EBADMSG, { 0 } },
 };
 
 static void test_stat(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(stats); i++) {
-		struct proc_stat got = { '?', -7, -7, 7, -7, -7, -7 };
+		struct proc_stat got = { .state = '?', .parent = -7, .cpu_us = -7, .start_ticks = 7 };
 		int r = proc_parse_stat(stats[i].text, stats[i].hz, &got);
 
 		if (stats[i].r < 0)
 			ok(r == stats[i].r && got.state == '?' && got.parent == -7 && got.cpu_us == -7 &&
-				   got.start_ticks == 7 && got.own_cpu_us == -7 && got.threads == -7 &&
-				   got.rss_pages == -7,
+				   got.start_ticks == 7,
 			   "%s: %d, and nothing is touched", stats[i].name, r);
 		else
 			ok(r == 0 && got.state == stats[i].stat.state && got.parent == stats[i].stat.parent &&
@@ -127,6 +122,46 @@ static void test_innermost(void)
 		pid_t pid = proc_parse_innermost_pid(rows[i].text);
 
 		ok(pid == rows[i].pid, "%s: %d (expected %d)", rows[i].name, (int)pid, (int)rows[i].pid);
+	}
+}
+
+static void test_status(void)
+{
+	static const struct {
+		const char *name, *text;
+		int r;
+		struct proc_status status;
+	} rows[] = {
+		{ "a plain one", "Name:\tx\nPPid:\t3\nUid:\t1\t2\t3\t4\nNSpid:\t500\t2\n", 0, { 2, 3, 2, { 500, 2 } } },
+		{ "a parent outside", "Name:\tx\nPPid:\t0\nUid:\t0\t0\t0\t0\nNSpid:\t1\n", 0, { 0, 0, 1, { 1 } } },
+		{ "a name like the keys",
+		  "Name:\tUid:\t9\t9\nPPid:\t3\nUid:\t1\t1\t1\t1\nNSpid:\t5\n",
+		  0,
+		  { 1, 3, 1, { 5 } } },
+		{ "the highest uid",
+		  "Name:\tx\nPPid:\t3\nUid:\t1\t4294967295\t3\t4\nNSpid:\t5\n",
+		  0,
+		  { UINT32_MAX, 3, 1, { 5 } } },
+		{ "one uid", "Name:\tx\nPPid:\t3\nUid:\t1\nGid:\t7\nNSpid:\t5\n", -EBADMSG, { 0 } },
+		{ "no uid", "Name:\tx\nPPid:\t3\nNSpid:\t5\n", -EBADMSG, { 0 } },
+		{ "no parent", "Name:\tx\nUid:\t1\t1\t1\t1\nNSpid:\t5\n", -EBADMSG, { 0 } },
+		{ "no numbers", "Name:\tx\nPPid:\t3\nUid:\t1\t1\t1\t1\n", -EBADMSG, { 0 } },
+		{ "more than a uid has",
+		  "Name:\tx\nPPid:\t3\nUid:\t1\t4294967296\t3\t4\nNSpid:\t5\n",
+		  -EBADMSG,
+		  { 0 } },
+		{ "nothing", "", -EBADMSG, { 0 } },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct proc_status got = { .uid = 77 };
+		int r = proc_parse_status(rows[i].text, &got);
+
+		if (rows[i].r < 0)
+			ok(r == rows[i].r && got.uid == 77, "%s: %d, and nothing is touched", rows[i].name, r);
+		else
+			ok(r == 0 && memcmp(&got, &rows[i].status, sizeof(got)) == 0,
+			   "%s: uid %u, parent %d, %d levels", rows[i].name, got.uid, (int)got.parent, got.n_pids);
 	}
 }
 
@@ -226,6 +261,7 @@ int main(void)
 	test_stat();
 	test_innermost();
 	test_pids();
+	test_status();
 	test_tree();
 	test_live();
 	return tap_end();
