@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/sink.h"
 
+#include "base/util.h"
+
 #include "base/io.h"
 #include "base/utf8.h"
 
@@ -88,6 +90,47 @@ void sink_json(struct sink *s, const char *text, size_t len)
 		i += n;
 	}
 	sink_str(s, "\"");
+}
+
+void sink_time(struct sink *s, int64_t realtime_us)
+{
+	int64_t seconds = realtime_us / US_PER_S;
+	int64_t days = seconds / 86400, rest = seconds % 86400;
+	/* Days to a date of the Gregorian calendar, in eras of 400 years that begin on 1 March. */
+	int64_t z = days + 719468, era = z / 146097, doe = z - era * 146097;
+	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+	int64_t month = mp < 10 ? mp + 3 : mp - 9;
+
+	sink_str(s, "\"");
+	sink_num_padded(s, yoe + era * 400 + (month <= 2), 4);
+	sink_str(s, "-");
+	sink_num_padded(s, month, 2);
+	sink_str(s, "-");
+	sink_num_padded(s, doy - (153 * mp + 2) / 5 + 1, 2);
+	sink_str(s, "T");
+	sink_num_padded(s, rest / 3600, 2);
+	sink_str(s, ":");
+	sink_num_padded(s, rest / 60 % 60, 2);
+	sink_str(s, ":");
+	sink_num_padded(s, rest % 60, 2);
+	sink_str(s, ".");
+	sink_num_padded(s, realtime_us % US_PER_S, 6);
+	sink_str(s, "Z\"");
+}
+
+void sink_arguments(struct sink *s, const char *command, size_t size)
+{
+	sink_str(s, "[");
+	for (size_t at = 0; at < size;) {
+		size_t len = strnlen(command + at, size - at);
+
+		if (at > 0)
+			sink_str(s, ",");
+		sink_json(s, command + at, len);
+		at += len + 1;
+	}
+	sink_str(s, "]");
 }
 
 int64_t sink_end(struct sink *s)

@@ -26,6 +26,10 @@ void sink_num(struct sink *s, int64_t n);
 void sink_num_padded(struct sink *s, int64_t n, unsigned width);
 /** A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void sink_json(struct sink *s, const char *text, size_t len);
+/** A time as JSON has it, "2026-11-21T20:15:02.123456Z" with its quotes (RFC 3339), without libc's time zones. */
+void sink_time(struct sink *s, int64_t realtime_us);
+/** A command as a JSON list: its arguments, each with its NUL. */
+void sink_arguments(struct sink *s, const char *command, size_t size);
 /** Flush or terminate. @return length of the text without a descriptor; 0 or -errno with one */
 int64_t sink_end(struct sink *s);
 

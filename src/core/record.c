@@ -23,33 +23,6 @@ const char *record_reason_word(enum pidbox_reason reason)
 	return words[reason];
 }
 
-void record_time(struct sink *s, int64_t realtime_us)
-{
-	int64_t seconds = realtime_us / US_PER_S;
-	int64_t days = seconds / 86400, rest = seconds % 86400;
-	/* Days to a date of the Gregorian calendar, in eras of 400 years that begin on 1 March. */
-	int64_t z = days + 719468, era = z / 146097, doe = z - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-	int64_t month = mp < 10 ? mp + 3 : mp - 9;
-
-	sink_str(s, "\"");
-	sink_num_padded(s, yoe + era * 400 + (month <= 2), 4);
-	sink_str(s, "-");
-	sink_num_padded(s, month, 2);
-	sink_str(s, "-");
-	sink_num_padded(s, doy - (153 * mp + 2) / 5 + 1, 2);
-	sink_str(s, "T");
-	sink_num_padded(s, rest / 3600, 2);
-	sink_str(s, ":");
-	sink_num_padded(s, rest / 60 % 60, 2);
-	sink_str(s, ":");
-	sink_num_padded(s, rest % 60, 2);
-	sink_str(s, ".");
-	sink_num_padded(s, realtime_us % US_PER_S, 6);
-	sink_str(s, "Z\"");
-}
-
 /* ------------------------------------------------------------ values; the unknown is null */
 
 static void key(struct sink *s, const char *name)
@@ -110,20 +83,6 @@ static void ended_by(struct sink *s, const struct pidbox_result *r)
 	sink_str(s, "}");
 }
 
-static void argument_list(struct sink *s, const char *command, size_t size)
-{
-	sink_str(s, "[");
-	for (size_t at = 0; at < size;) {
-		size_t len = strnlen(command + at, size - at);
-
-		if (at > 0)
-			sink_str(s, ",");
-		sink_json(s, command + at, len);
-		at += len + 1;
-	}
-	sink_str(s, "]");
-}
-
 static void leaked(struct sink *s, const struct pidbox_result *r)
 {
 	key(s, "leaked");
@@ -138,7 +97,7 @@ static void leaked(struct sink *s, const struct pidbox_result *r)
 			sink_str(s, "null");
 		number(s, "inside_pid", leak->inside_pid);
 		key(s, "command");
-		argument_list(s, leak->command, leak->command_size);
+		sink_arguments(s, leak->command, leak->command_size);
 		number(s, "age_us", leak->age_us);
 		sink_str(s, "}");
 	}
@@ -205,7 +164,7 @@ void record_write(struct sink *s, const struct record *rec)
 	number_unless(s, "init_pid", rec->init_pid, 0);
 	number_unless(s, "command_pid", rec->command_pid, 0);
 	key(s, "started");
-	record_time(s, rec->started_realtime_us);
+	sink_time(s, rec->started_realtime_us);
 	number(s, "wall_us", r != NULL ? r->wall_us : rec->wall_us);
 	if (r != NULL)
 		usage(s, r);

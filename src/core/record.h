@@ -24,7 +24,5 @@ struct record {
 void record_write(struct sink *s, const struct record *record);
 /** The word of a reason: "exited". */
 const char *record_reason_word(enum pidbox_reason reason);
-/** A time as "2026-11-21T20:15:02.123456Z" (RFC 3339), without libc's time zones. */
-void record_time(struct sink *s, int64_t realtime_us);
 
 #endif

@@ -20,7 +20,7 @@ static void time_text(int64_t us, char buf[64])
 {
 	struct sink s = SINK_BUF(buf, 64);
 
-	record_time(&s, us);
+	sink_time(&s, us);
 	(void)sink_end(&s);
 }
 
