@@ -16,17 +16,20 @@ extern "C" {
 struct pidbox_process {
 	pid_t pid;               /**< as the caller sees it */
 	pid_t inside_pid;        /**< in the box's PID namespace */
+	pid_t own_pid;           /**< in its own PID namespace: the box's, or one inside it */
+	pid_t parent_pid;        /**< as the caller sees it; 0: outside of what he sees */
 	pid_t parent_inside_pid; /**< 0: PID 1 has none, and one that entered from outside has it there */
+	uint64_t pid_namespace;  /**< inode number of its own; 0: this user may not know */
+	size_t depth;            /**< 0: its own PID namespace is the box's; 1: one in that; and so on */
 	int64_t uid;             /**< effective, as the caller sees it */
 	const char *user;        /**< its name; NULL: it has none here */
 	char state;              /**< R S D Z T t X I */
-	int32_t threads;
+	uint32_t threads;
 	int64_t rss_kib;
 	int64_t cpu_us;      /**< of its own, not of its children */
 	int64_t started_us;  /**< CLOCK_REALTIME */
 	const char *command; /**< its arguments, each with its NUL; "[name]" where there are none */
 	size_t command_size;
-	size_t depth;          /**< 0: its own PID namespace is the box's; 1: one in that; and so on */
 	uint64_t reserved_[8]; /**< room to grow */
 };
 

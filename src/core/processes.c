@@ -26,13 +26,8 @@
 
 enum { COMMAND_MAX = 128 * 1024 };
 
-struct row {
-	struct pidbox_process process;
-	pid_t parent; /* as we see it */
-};
-
 struct pidbox_processes {
-	struct row *rows;
+	struct pidbox_process *rows;
 	size_t n, size;
 	uint64_t unseen;
 	struct usernames users;
@@ -51,28 +46,33 @@ struct taking {
 
 /* ------------------------------------------------------------ one process */
 
-static struct row *add(struct pidbox_processes *list)
+static struct pidbox_process *add(struct pidbox_processes *list)
 {
 	if (list->n == list->size) {
 		size_t size = list->size > 0 ? 2 * list->size : 32;
-		struct row *rows = reallocarray(list->rows, size, sizeof(*rows));
+		struct pidbox_process *rows = reallocarray(list->rows, size, sizeof(*rows));
 
 		if (rows == NULL)
 			return NULL;
 		list->rows = rows;
 		list->size = size;
 	}
-	list->rows[list->n] = (struct row){ .process.pid = 0 };
+	list->rows[list->n] = (struct pidbox_process){ 0 };
 	return &list->rows[list->n++];
 }
 
-/* Kernel threads and zombies have no arguments: the name in brackets, as ps(1) shows it. */
+/*
+ * Kernel threads and zombies have no arguments: the name in brackets, as ps(1) shows it. Programs that rename themselves
+ * leave a tail of empty arguments, which nobody gave them.
+ */
 static int take_command(struct taking *t, int process, const char *name, struct pidbox_process *row)
 {
 	ssize_t n = io_read_file(process, "cmdline", t->command, COMMAND_MAX);
 	char *copy;
 
-	if (n <= 0)
+	while (n > 1 && t->command[n - 1] == '\0' && t->command[n - 2] == '\0')
+		n--;
+	if (n <= 0 || t->command[0] == '\0')
 		n = snprintf(t->command, COMMAND_MAX, "[%s]", name) + 1;
 	copy = malloc((size_t)n + 1);
 	if (copy == NULL)
@@ -90,28 +90,33 @@ static int take_command(struct taking *t, int process, const char *name, struct 
  */
 static int take(struct taking *t, pid_t pid, int process)
 {
+	struct pidbox_process *row;
 	struct proc_details d;
-	struct row *row;
+	struct stat ns;
 
 	if (proc_read_details(process, &d) < 0 || d.status.n_pids <= t->level)
 		return 0;
 	row = add(t->list);
 	if (row == NULL)
 		return -ENOMEM;
-	row->parent = d.stat.parent;
-	row->process = (struct pidbox_process){
+	*row = (struct pidbox_process){
 		.pid = pid,
 		.inside_pid = d.status.pids[t->level],
+		.own_pid = d.status.pids[d.status.n_pids - 1],
+		.parent_pid = d.stat.parent,
+		.pid_namespace = t->ns,
 		.depth = (size_t)(d.status.n_pids - 1 - t->level),
 		.uid = d.status.uid,
 		.user = usernames_get(&t->list->users, d.status.uid),
 		.state = d.stat.state,
-		.threads = (int32_t)d.stat.threads,
+		.threads = d.stat.threads,
 		.rss_kib = (int64_t)d.stat.rss_pages * t->page_kib,
 		.cpu_us = d.stat.own_cpu_us,
 		.started_us = t->boot_us + (int64_t)(d.stat.start_ticks * (uint64_t)(US_PER_S / t->ticks_per_s)),
 	};
-	return take_command(t, process, d.name, &row->process);
+	if (row->depth > 0)
+		row->pid_namespace = fstatat(process, "ns/pid", &ns, 0) == 0 ? ns.st_ino : 0;
+	return take_command(t, process, d.name, row);
 }
 
 /* ------------------------------------------------------------ who is inside: the box's own procfs */
@@ -170,6 +175,14 @@ static int take_by_procfs(struct taking *t, int procfs)
 
 /* ------------------------------------------------------------ who is inside: all that we see */
 
+/* What has no number so deep is not in the box; the numbers are shown where the namespace is not. */
+static int may_be_inside(const struct taking *t, int process)
+{
+	struct proc_details d;
+
+	return proc_read_details(process, &d) == 0 && d.status.n_pids > t->level ? -EACCES : 0;
+}
+
 /* @return 1: it is in the box; 0: it is not, or is gone; -EACCES: this user may not know */
 static int is_inside(const struct taking *t, int process)
 {
@@ -179,7 +192,7 @@ static int is_inside(const struct taking *t, int process)
 	if (t->box == NULL || t->box->own)
 		return 1;
 	if (fstatat(process, "ns/pid", &st, 0) < 0)
-		return errno == EACCES || errno == EPERM ? -EACCES : 0;
+		return errno == EACCES || errno == EPERM ? may_be_inside(t, process) : 0;
 	if (st.st_ino == t->ns)
 		return 1;
 	if (st.st_ino == t->tr.own)
@@ -212,14 +225,14 @@ static int take_by_scan(struct taking *t)
 
 static int by_pid(const void *a, const void *b)
 {
-	pid_t x = ((const struct row *)a)->process.pid, y = ((const struct row *)b)->process.pid;
+	pid_t x = ((const struct pidbox_process *)a)->pid, y = ((const struct pidbox_process *)b)->pid;
 
 	return (x > y) - (x < y);
 }
 
 static int by_inside_pid(const void *a, const void *b)
 {
-	pid_t x = ((const struct row *)a)->process.inside_pid, y = ((const struct row *)b)->process.inside_pid;
+	pid_t x = ((const struct pidbox_process *)a)->inside_pid, y = ((const struct pidbox_process *)b)->inside_pid;
 
 	return (x > y) - (x < y);
 }
@@ -229,10 +242,10 @@ static void translate_parents(struct pidbox_processes *list)
 {
 	qsort(list->rows, list->n, sizeof(list->rows[0]), by_pid);
 	for (size_t i = 0; i < list->n; i++) {
-		struct row key = { .process.pid = list->rows[i].parent };
-		const struct row *parent = bsearch(&key, list->rows, list->n, sizeof(key), by_pid);
+		struct pidbox_process key = { .pid = list->rows[i].parent_pid };
+		const struct pidbox_process *parent = bsearch(&key, list->rows, list->n, sizeof(key), by_pid);
 
-		list->rows[i].process.parent_inside_pid = parent != NULL ? parent->process.inside_pid : 0;
+		list->rows[i].parent_inside_pid = parent != NULL ? parent->inside_pid : 0;
 	}
 	qsort(list->rows, list->n, sizeof(list->rows[0]), by_inside_pid);
 }
@@ -287,7 +300,6 @@ int pidbox_processes(const struct pidbox_target *box, struct pidbox_processes **
 {
 	struct taking t = {
 		.box = box,
-		.ns = box != NULL ? box->pid_namespace : 0,
 		.boot_us = clock_us(CLOCK_REALTIME) - clock_us(CLOCK_BOOTTIME),
 		.ticks_per_s = sysconf(_SC_CLK_TCK),
 		.page_kib = sysconf(_SC_PAGESIZE) / 1024,
@@ -296,6 +308,7 @@ int pidbox_processes(const struct pidbox_target *box, struct pidbox_processes **
 
 	if (r < 0)
 		return r;
+	t.ns = box != NULL ? box->pid_namespace : t.tr.own;
 	t.list = calloc(1, sizeof(*t.list));
 	t.command = malloc(COMMAND_MAX);
 	r = t.list == NULL || t.command == NULL ? -ENOMEM : take_all(&t);
@@ -314,7 +327,7 @@ int pidbox_processes_get(const struct pidbox_processes *list, size_t index, stru
 {
 	if (index >= list->n)
 		return -ENOENT;
-	*ret = list->rows[index].process;
+	*ret = list->rows[index];
 	return 0;
 }
 
@@ -328,7 +341,7 @@ void pidbox_processes_free(struct pidbox_processes *list)
 	if (list == NULL)
 		return;
 	for (size_t i = 0; i < list->n; i++)
-		free((char *)(uintptr_t)list->rows[i].process.command);
+		free((char *)(uintptr_t)list->rows[i].command);
 	free(list->rows);
 	usernames_free(&list->users);
 	free(list);

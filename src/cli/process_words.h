@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* A process as JSON and as a row for people, for all verbs that show some. */
+#ifndef CLI_PROCESS_WORDS_H
+#define CLI_PROCESS_WORDS_H
+
+#include "base/sink.h"
+
+#include <pidbox.h>
+
+void process_json(struct sink *s, const struct pidbox_process *p);
+
+#endif

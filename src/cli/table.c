@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/table.h"
+
+#include "base/utf8.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------ characters */
+
+struct range {
+	uint32_t from, to;
+};
+
+static bool in_ranges(uint32_t c, const struct range *ranges, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (c >= ranges[i].from && c <= ranges[i].to)
+			return true;
+	return false;
+}
+
+#define IN(c, ranges) in_ranges(c, ranges, sizeof(ranges) / sizeof((ranges)[0]))
+
+/* Controls, and what the reader does not see but the terminal obeys: marks and overrides of direction, invisible ones,
+ * tags (Unicode: Cc, Cf, and the line and paragraph separators). */
+static const struct range harmful[] = {
+	{ 0x00, 0x1f },     { 0x7f, 0x9f },     { 0xad, 0xad },       { 0x61c, 0x61c },
+	{ 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },   { 0x2060, 0x206f },
+	{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f },
+};
+/* Two columns (UAX 11: W and F), the great blocks of them. */
+static const struct range wide[] = {
+	{ 0x1100, 0x115f }, { 0x2e80, 0x303e },   { 0x3041, 0x33ff },   { 0x3400, 0x4dbf },   { 0x4e00, 0x9fff },
+	{ 0xa000, 0xa4cf }, { 0xac00, 0xd7a3 },   { 0xf900, 0xfaff },   { 0xfe30, 0xfe6f },   { 0xff00, 0xff60 },
+	{ 0xffe0, 0xffe6 }, { 0x1f300, 0x1f64f }, { 0x1f680, 0x1f6ff }, { 0x1f900, 0x1f9ff }, { 0x20000, 0x3fffd },
+};
+/* None: they are put upon the one before. */
+static const struct range combining[] = {
+	{ 0x300, 0x36f },   { 0x483, 0x489 },   { 0x591, 0x5bd },   { 0x610, 0x61a },   { 0x64b, 0x65f },
+	{ 0x1ab0, 0x1aff }, { 0x1dc0, 0x1dff }, { 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f }, { 0xfe20, 0xfe2f },
+};
+
+static size_t width_of(uint32_t c)
+{
+	return IN(c, combining) ? 0 : IN(c, wide) ? 2 : 1;
+}
+
+/* @return its length; at most left */
+static size_t next_char(const char *p, size_t left, uint32_t *ret)
+{
+	size_t len = utf8_length((const unsigned char *)p, left);
+
+	*ret = len > 0 ? utf8_decode((const unsigned char *)p, len) : UINT32_MAX;
+	return len > 0 ? len : 1;
+}
+
+char *table_harmless(const char *text, size_t len)
+{
+	char *out = malloc(len + 1), *to = out;
+
+	for (size_t at = 0; out != NULL && at < len;) {
+		uint32_t c;
+		size_t n = next_char(text + at, len - at, &c);
+
+		if (c == UINT32_MAX || IN(c, harmful)) {
+			*to++ = '?';
+		} else {
+			memcpy(to, text + at, n);
+			to += n;
+		}
+		at += n;
+	}
+	if (out != NULL)
+		*to = '\0';
+	return out;
+}
+
+size_t table_columns(const char *text)
+{
+	size_t columns = 0, len = strlen(text);
+
+	for (size_t at = 0; at < len;) {
+		uint32_t c;
+
+		at += next_char(text + at, len - at, &c);
+		columns += width_of(c);
+	}
+	return columns;
+}
+
+void table_put(const char *text, size_t columns)
+{
+	const char *more = table_draws() ? "\xe2\x80\xa6" : "~";
+	size_t len = strlen(text), at = 0, used = 0;
+
+	if (table_columns(text) <= columns) {
+		(void)fputs(text, stdout);
+		return;
+	}
+	while (at < len) {
+		uint32_t c;
+		size_t n = next_char(text + at, len - at, &c);
+
+		if (used + width_of(c) >= columns)
+			break;
+		used += width_of(c);
+		at += n;
+	}
+	(void)printf("%.*s%s", (int)at, text, columns > 0 ? more : "");
+}
+
+/* ------------------------------------------------------------ the terminal */
+
+static bool is_set(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value != NULL && value[0] != '\0';
+}
+
+bool table_colours(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !is_set("NO_COLOR") && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+bool table_draws(void)
+{
+	const char *names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	const char *locale = "";
+
+	for (size_t i = 0; i < 3 && locale[0] == '\0'; i++)
+		locale = is_set(names[i]) ? getenv(names[i]) : "";
+	return isatty(STDOUT_FILENO) && (strstr(locale, "UTF-8") != NULL || strstr(locale, "utf8") != NULL);
+}
+
+size_t table_width(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
+		return 0;
+	return size.ws_col > 0 ? size.ws_col : 80;
+}
+
+const char *table_begin(enum table_colour colour)
+{
+	static const char *const codes[] = {
+		[TABLE_PLAIN] = "",         [TABLE_BOLD] = "\x1b[1m",    [TABLE_DIM] = "\x1b[2m",
+		[TABLE_GREEN] = "\x1b[32m", [TABLE_YELLOW] = "\x1b[33m", [TABLE_CYAN] = "\x1b[36m",
+	};
+
+	return table_colours() ? codes[colour] : "";
+}
+
+const char *table_end(enum table_colour colour)
+{
+	return colour != TABLE_PLAIN && table_colours() ? "\x1b[0m" : "";
+}
+
+/* ------------------------------------------------------------ the table */
+
+static void add(struct table *t, char *text)
+{
+	if (t->n == t->size) {
+		size_t size = t->size > 0 ? 2 * t->size : 64;
+		char **cells = reallocarray(t->cells, size, sizeof(*cells));
+
+		if (cells == NULL) {
+			free(text);
+			return;
+		}
+		t->cells = cells;
+		t->size = size;
+	}
+	t->cells[t->n++] = text;
+}
+
+void table_cell(struct table *t, const char *format, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	add(t, table_harmless(text, strlen(text)));
+}
+
+void table_command(struct table *t, const char *prefix, const char *command, size_t size)
+{
+	size_t before = strlen(prefix);
+	char *text = malloc(before + size + 1), *harmless = NULL;
+
+	if (text != NULL) {
+		memcpy(text, prefix, before);
+		for (size_t i = 0; i < size; i++)
+			text[before + i] = command[i] == '\0' ? ' ' : command[i];
+		size += before;
+		while (size > before && text[size - 1] == ' ')
+			size--;
+		harmless = table_harmless(text, size);
+		free(text);
+	}
+	add(t, harmless);
+}
+
+static const char *cell(const struct table *t, size_t row, size_t column, size_t columns)
+{
+	const char *text = row == 0 ? t->head[column] : t->cells[(row - 1) * columns + column];
+
+	return text != NULL ? text : "";
+}
+
+static void print_row(const struct table *t, size_t row, size_t columns, const size_t *widths, size_t most)
+{
+	size_t used = 0;
+
+	for (size_t c = 0; c < columns; c++) {
+		enum table_colour colour = row == 0 ? TABLE_BOLD : t->colour[c];
+		const char *text = cell(t, row, c, columns);
+		size_t pad = widths[c] - table_columns(text);
+		bool last = c + 1 == columns;
+
+		(void)printf("%*s%s", (int)(t->right[c] ? pad : 0), "", table_begin(colour));
+		table_put(text, last && most > 0 ? (most > used ? most - used : 0) : SIZE_MAX);
+		(void)fputs(table_end(colour), stdout);
+		if (!last)
+			(void)printf("%*s", (int)(t->right[c] ? 0 : pad) + 2, "");
+		used += widths[c] + 2;
+	}
+	(void)putchar('\n');
+}
+
+void table_print(struct table *t)
+{
+	size_t columns = 0, rows, most = table_width(), widths[TABLE_COLUMNS] = { 0 };
+
+	while (columns < TABLE_COLUMNS && t->head[columns] != NULL)
+		columns++;
+	rows = t->n / columns + 1;
+	for (size_t row = 0; row < rows; row++) {
+		for (size_t c = 0; c < columns; c++) {
+			size_t width = table_columns(cell(t, row, c, columns));
+
+			if (width > widths[c])
+				widths[c] = width;
+		}
+	}
+	for (size_t row = 0; row < rows; row++)
+		print_row(t, row, columns, widths, most);
+	for (size_t i = 0; i < t->n; i++)
+		free(t->cells[i]);
+	free(t->cells);
+	t->cells = NULL;
+	t->n = t->size = 0;
+}
