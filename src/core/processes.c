@@ -62,8 +62,8 @@ static struct pidbox_process *add(struct pidbox_processes *list)
 }
 
 /*
- * Kernel threads and zombies have no arguments: the name in brackets, as ps(1) shows it. Programs that rename themselves
- * leave a tail of empty arguments, which nobody gave them.
+ * Kernel threads and zombies have no arguments: the name in brackets, as ps(1) shows it. Programs that rename
+ * themselves leave a tail of empty arguments, which nobody gave them.
  */
 static int take_command(struct taking *t, int process, const char *name, struct pidbox_process *row)
 {
