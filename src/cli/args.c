@@ -123,11 +123,38 @@ static int check_operands(const struct args *a, int n, char **operands)
 	return args_error(a, NULL, "\"%s\" is one operand too many", operands[a->most]);
 }
 
+/* An operand goes to the end, where in their order they all come to stand, so that the options behind it are found. */
+static void put_last(char **words, int n)
+{
+	char *first = words[0];
+
+	memmove(words, words + 1, (size_t)(n - 1) * sizeof(*words));
+	words[n - 1] = first;
+}
+
+/* @return how many words were options, or -errno */
+static int read_options(const struct args *a, const struct arg_reader *reader, int n, char **words)
+{
+	int at = args_read(reader, n, words);
+
+	for (int end = n; a->mixed && at >= 0 && at < end;) {
+		bool last = at > 0 && strcmp(words[at - 1], "--") == 0;
+		int took = 0;
+
+		put_last(words + at, n - at);
+		end--;
+		if (!last)
+			took = args_read(reader, end - at, words + at);
+		at = took < 0 ? took : at + took;
+	}
+	return at;
+}
+
 bool args_parse(const struct args *a, int argc, char **argv, int *ret)
 {
 	struct reading r = { .args = a, .err.exit_status = PIDBOX_EXIT_FAILED };
 	const struct arg_reader reader = { a->verb, a->n_options + 1, &r, &r.err, row, apply, unknown };
-	int took = args_read(&reader, argc - 1, argv + 1), status = 0;
+	int took = read_options(a, &reader, argc - 1, argv + 1), status = 0;
 
 	if (took < 0)
 		status = value_error(a, &r.err);

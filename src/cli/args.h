@@ -11,7 +11,8 @@
  *     ... the operands are argv[at] to argv[argc - 1]
  *
  * -h and --help are there without a row. Short options can be put together (-qa), their value may follow at once (-s9);
- * a long one takes it after "=" or as the next word. Options end at "--" or at the first operand.
+ * a long one takes it after "=" or as the next word. Options end at "--" or, unless they are
+ * mixed, at the first operand.
  */
 #ifndef CLI_ARGS_H
 #define CLI_ARGS_H
@@ -41,6 +42,7 @@ struct args {
 	const char *verb;
 	const char *operands;     /* "[BOX]"; NULL: none are taken */
 	int least, most;          /* number of operands; most < 0: any */
+	bool mixed;               /* options may follow operands, too: the words of argv are put in order */
 	const char *about, *more; /* below the usage line, and after the options; more may be NULL */
 	const struct args_option *options;
 	size_t n_options;

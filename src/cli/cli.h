@@ -13,6 +13,7 @@
 /* A verb: one row in main.c, one file. argv[0] is the verb. @return exit status */
 int cmd_run(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
+int cmd_pid(int argc, char **argv);
 
 /* main.c: the end of what goes to standard output. @return 0, or PIDBOX_EXIT_FAILED after an error of three lines */
 int finish_output(void);

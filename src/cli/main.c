@@ -16,6 +16,7 @@ static const struct verb {
 } verbs[] = {
 	{ "run", cmd_run, "run a command in a box of its own" },
 	{ "ps", cmd_ps, "the processes of a box, with their PIDs inside and outside" },
+	{ "pid", cmd_pid, "translate PIDs between inside and outside" },
 	{ "help", cmd_help, "print this, or the options of a verb" },
 	{ "version", cmd_version, "print the version and what is built in" },
 };

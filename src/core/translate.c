@@ -35,6 +35,7 @@ int translator_begin(struct pidbox_translator *tr, struct pidbox_error *err)
 	}
 	tr->proc = proc;
 	tr->n = 0;
+	tr->last = -1;
 	own = sys_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	tr->own = pidns_inode(own);
 	cleanup_close(&own);
@@ -45,6 +46,7 @@ static void forget(struct pidbox_translator *tr)
 {
 	while (tr->n > 0)
 		cleanup_close(&tr->cache[--tr->n].ns);
+	tr->last = -1;
 }
 
 void translator_end(struct pidbox_translator *tr)
@@ -317,7 +319,9 @@ int pidbox_translate(struct pidbox_translator *translator, const struct pidbox_t
 		return -ESRCH;
 	if ((out && from->ns < 0) || (in && to->ns < 0))
 		return -EACCES;
-	if (out && in)
+	if (out && in && from->pid_namespace == to->pid_namespace)
+		r = translate_out(translator, from->ns, pid) > 0 ? pid : -ESRCH;
+	else if (out && in)
 		r = translate_across(translator, from->ns, pid, to->ns);
 	else if (out)
 		r = translate_out(translator, from->ns, pid);
@@ -333,25 +337,37 @@ int pidbox_translate(struct pidbox_translator *translator, const struct pidbox_t
 
 /* ------------------------------------------------------------ all levels */
 
-/* By the ioctls. @return levels; -errno: it takes /proc to tell */
+/* @return levels; -ESRCH: nothing has that number in there */
+static int read_levels(struct pidbox_translator *tr, int i, pid_t pid, struct pidbox_level *levels)
+{
+	const int n = depth_of(tr, i) + 1;
+
+	for (int level = n - 1; level >= 0; level--, i = tr->cache[i].parent) {
+		pid_t number = level == 0 ? pid : pidns_pid_in(tr->cache[i].ns, pid);
+
+		if (number < 0)
+			return number;
+		levels[level] = (struct pidbox_level){ .pid_namespace = tr->cache[i].inode, .pid = number };
+	}
+	return n;
+}
+
+/*
+ * By the ioctls. The numbers are this one's when a pidfd that was opened before has not lost its process after. Asking
+ * that for the namespace tells it too: so the last one's is tried first, which in a batch is right most times, and
+ * saves a system call. @return levels; -errno: it takes /proc to tell
+ */
 static int levels_by_ioctl(struct pidbox_translator *tr, pid_t pid, struct pidbox_level *levels)
 {
 	CLEANUP(cleanup_close) int held = translate_hold(pid);
+	int n = held >= 0 && tr->last >= 0 ? read_levels(tr, tr->last, pid, levels) : -ESRCH;
 	int i = held < 0 ? held : find_ns(tr, pidns_of_pidfd(held));
-	int depth, level;
 
-	if (i < 0)
-		return i;
-	depth = level = depth_of(tr, i);
-	for (; i >= 0; i = tr->cache[i].parent, level--) {
-		pid_t n = level == 0 ? pid : pidns_pid_in(tr->cache[i].ns, pid);
-
-		if (n < 0)
-			return n;
-		levels[level] = (struct pidbox_level){ .pid_namespace = tr->cache[i].inode, .pid = n };
-	}
-	/* It has been this one's number all the time only when it is so still. */
-	return sys_pidfd_send_signal(held, 0, NULL) == -ESRCH ? -ESRCH : depth + 1;
+	if (i < 0 || i == tr->last)
+		return i < 0 ? i : n;
+	tr->last = i;
+	n = read_levels(tr, i, pid, levels);
+	return sys_pidfd_send_signal(held, 0, NULL) == -ESRCH ? -ESRCH : n;
 }
 
 static int levels_by_proc(struct pidbox_translator *tr, pid_t pid, struct pidbox_level *levels)

@@ -19,6 +19,7 @@ struct pidbox_translator {
 		int parent; /* index; -1: it is the caller's own */
 	} cache[TRANSLATE_CACHE];
 	size_t n;
+	int last; /* index of the namespace that pidbox_levels found last; -1 */
 };
 
 int translator_begin(struct pidbox_translator *tr, struct pidbox_error *err);

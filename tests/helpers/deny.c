@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* deny ERRNO CALL[,CALL] -- COMMAND...: a seccomp filter that makes the calls fail, then exec. CALL is a name of the
  * table below or a number; "namespaces" is what container runtimes do: clone3 is ENOSYS; unshare, setns and clone with
- * any CLONE_NEW flag fail with ERRNO. */
+ * any CLONE_NEW flag fail with ERRNO. "pidns" is the requests of ioctl(2) that came with Linux 6.11 and later: PIDs
+ * between namespaces, and all that is asked of a pidfd. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
@@ -14,7 +15,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NEWFLAGS 0x7e020000u /* all CLONE_NEW* but time, which clone cannot take */
+#define NEWFLAGS  0x7e020000u /* all CLONE_NEW* but time, which clone cannot take */
+#define NEWIOCTLS 0x80000800u /* _IOR and _IOWR (NS_GET_PID_IN_PIDNS), and the type 0xff of pidfds, not NS_GET_PARENT \
+			       */
 
 static const struct {
 	const char *name;
@@ -60,6 +63,16 @@ static void fail_call(unsigned nr, int err)
 	op((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err));
 }
 
+/* Those whose argument has one of the mask's bits; the last rule there is. */
+static void fail_flags(unsigned nr, size_t argument, unsigned mask, int err)
+{
+	op((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 4));
+	op((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)argument));
+	op((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, 0, 1));
+	op((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err));
+	op((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 5 || strcmp(argv[3], "--"))
@@ -71,6 +84,10 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
 			if (!strcmp(s, calls[i].name))
 				nr = (unsigned)calls[i].nr;
+		if (!strcmp(s, "pidns")) {
+			fail_flags(SYS_ioctl, offsetof(struct seccomp_data, args[1]), NEWIOCTLS, err);
+			continue;
+		}
 		if (strcmp(s, "namespaces")) {
 			if (!nr)
 				return 98;
@@ -80,11 +97,7 @@ int main(int argc, char **argv)
 		fail_call(435, ENOSYS);
 		fail_call(SYS_unshare, err);
 		fail_call(SYS_setns, err);
-		op((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4));
-		op((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])));
-		op((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NEWFLAGS, 0, 1));
-		op((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err));
-		op((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+		fail_flags(SYS_clone, offsetof(struct seccomp_data, args[0]), NEWFLAGS, err);
 	}
 	op((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 	struct sock_fprog p = { .len = n, .filter = prog };
