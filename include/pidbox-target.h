@@ -96,6 +96,14 @@ PIDBOX_API int pidbox_levels(struct pidbox_translator *translator, pid_t pid,
  */
 PIDBOX_API int pidbox_translate(struct pidbox_translator *translator, const struct pidbox_target *from, pid_t pid,
 				const struct pidbox_target *to, pid_t *ret);
+/**
+ * The id of the container that a process is in, by the name of its cgroup (cgroups(7)): docker, podman, containerd,
+ * CRI-O, Kubernetes; of systemd-nspawn and LXC the name. Who may make cgroups can call them anything.
+ * @param pid   as the caller sees it
+ * @param size  of ret; 256 is enough for all
+ * @return 0; -ENOENT: it is in none; -ESRCH: it is gone; -EACCES; -ENAMETOOLONG
+ */
+PIDBOX_API int pidbox_container_id(struct pidbox_translator *translator, pid_t pid, char *ret, size_t size);
 
 #ifdef __cplusplus
 }

@@ -35,7 +35,8 @@ struct answer {
 	pid_t asked; /* the number in the caller's own namespace; 0: not known */
 	struct pidbox_level levels[PIDBOX_LEVELS_MAX];
 	size_t n_levels;
-	pid_t to; /* 0: it has none there */
+	pid_t to;            /* 0: it has none there */
+	char container[256]; /* "": in none */
 };
 
 /* ------------------------------------------------------------ boxes */
@@ -157,6 +158,30 @@ static pid_t level_in(const struct answer *a, uint64_t pid_namespace)
 	return 0;
 }
 
+static bool same_levels(const struct answer *a, const struct answer *b)
+{
+	return a->n_levels == b->n_levels && memcmp(a->levels, b->levels, a->n_levels * sizeof(a->levels[0])) == 0;
+}
+
+/* It is read by the number outside, between two readings of all numbers: those of another process are others. */
+static int find_container(struct query *q, struct answer *a)
+{
+	struct answer again;
+	int r = pidbox_container_id(q->translator, a->asked, a->container, sizeof(a->container));
+
+	/* On its way to a terminal. */
+	for (char *p = a->container; r == 0 && *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	if (r == 0)
+		r = pidbox_levels(q->translator, a->asked, again.levels, &again.n_levels);
+	if (r == 0 && !same_levels(a, &again))
+		r = -ESRCH;
+	if (r < 0)
+		a->container[0] = '\0';
+	return r == -ESRCH ? r : 0;
+}
+
 /* The levels are read by the number outside. Whose they are, the level that was asked by tells. */
 static int find_levels(struct query *q, const struct question *question, struct answer *a)
 {
@@ -168,10 +193,12 @@ static int find_levels(struct query *q, const struct question *question, struct 
 		return r;
 	a->asked = pid;
 	r = pidbox_levels(q->translator, pid, a->levels, &a->n_levels);
-	if (r == 0 && from != NULL && level_in(a, from->pid_namespace) != question->number) {
+	if (r == 0 && from != NULL && level_in(a, from->pid_namespace) != question->number)
+		r = -ESRCH;
+	if (r == 0 && (q->json || !q->batch))
+		r = find_container(q, a);
+	if (r < 0)
 		a->n_levels = 0;
-		return -ESRCH;
-	}
 	return r;
 }
 
@@ -197,6 +224,7 @@ static int ask(struct query *q, const char *text, struct answer *a, struct pidbo
 
 	a->asked = a->to = 0;
 	a->n_levels = 0;
+	a->container[0] = '\0';
 	err->errnum = 0;
 	err->code = PIDBOX_CODE_NONE;
 	err->what[0] = '\0';
@@ -214,6 +242,23 @@ static int ask(struct query *q, const char *text, struct answer *a, struct pidbo
 
 /* ------------------------------------------------------------ the answer */
 
+/* Mostly hexadecimal digits; some makers of containers let people give a name. */
+static void put_string(const char *text)
+{
+	(void)putchar('"');
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c >= 0x80)
+			(void)printf("\\ufffd");
+		else if (c == '"' || c == '\\')
+			(void)printf("\\u%04x", c);
+		else
+			(void)putchar(c);
+	}
+	(void)putchar('"');
+}
+
 static void put_json(const struct query *q, const struct answer *a)
 {
 	(void)printf("{\"schema\":1,\"pid\":");
@@ -227,7 +272,11 @@ static void put_json(const struct query *q, const struct answer *a)
 			(void)printf("null");
 		(void)printf(",\"pid\":%d}", (int)a->levels[i].pid);
 	}
-	(void)printf("%s,\"container_id\":null", a->n_levels > 0 ? "]" : "");
+	(void)printf("%s,\"container_id\":", a->n_levels > 0 ? "]" : "");
+	if (a->container[0] != '\0')
+		put_string(a->container);
+	else
+		(void)printf("null");
 	if (q->to != NULL)
 		(void)(a->to > 0 ? printf(",\"to\":%d", (int)a->to) : printf(",\"to\":null"));
 	(void)printf("}\n");
@@ -244,24 +293,37 @@ static char *put_number(char *to, pid_t n)
 	return to + (digits + sizeof(digits) - p);
 }
 
-/* One a line; in a batch there is one line for each question, and printf(3) would take as long as the kernel does. */
-static void put_levels(const struct query *q, const struct answer *a)
+/* In a batch one line for each question; printf(3) would take as long as the kernel does. */
+static void put_line(const struct answer *a)
 {
 	char line[PIDBOX_LEVELS_MAX * 12], *p = line;
 
 	for (size_t i = 0; i < a->n_levels; i++) {
-		const struct pidbox_level *l = &a->levels[i];
-
-		if (q->batch) {
-			p = put_number(p, l->pid);
-			*p++ = i + 1 < a->n_levels ? ' ' : '\n';
-		} else if (l->pid_namespace > 0) {
-			(void)printf("%-7d ns:%llu\n", (int)l->pid, (unsigned long long)l->pid_namespace);
-		} else {
-			(void)printf("%-7d -\n", (int)l->pid);
-		}
+		p = put_number(p, a->levels[i].pid);
+		*p++ = i + 1 < a->n_levels ? ' ' : '\n';
 	}
 	(void)fwrite(line, 1, (size_t)(p - line), stdout);
+}
+
+static bool is_hex(const char *text)
+{
+	return strspn(text, "0123456789abcdef") == strlen(text);
+}
+
+/* One a line, each with its namespace, the last with the container; both can be given to a verb as a box. */
+static void put_levels(const struct answer *a)
+{
+	for (size_t i = 0; i < a->n_levels; i++) {
+		const struct pidbox_level *l = &a->levels[i];
+
+		if (l->pid_namespace > 0)
+			(void)printf("%-7d ns:%llu", (int)l->pid, (unsigned long long)l->pid_namespace);
+		else
+			(void)printf("%-7d -", (int)l->pid);
+		if (i + 1 == a->n_levels && a->container[0] != '\0')
+			(void)printf("  %s%s", is_hex(a->container) ? "id:" : "", a->container);
+		(void)putchar('\n');
+	}
 }
 
 static void put_answer(const struct query *q, const struct answer *a, int r)
@@ -272,8 +334,10 @@ static void put_answer(const struct query *q, const struct answer *a, int r)
 		(void)puts("gone");
 	else if (q->to != NULL)
 		(void)printf("%d\n", (int)a->to);
+	else if (q->batch)
+		put_line(a);
 	else
-		put_levels(q, a);
+		put_levels(a);
 }
 
 static int ask_one(struct query *q, const char *text)
@@ -302,6 +366,7 @@ static bool ask_line(struct query *q, char *line, size_t len)
 
 	a.asked = a.to = 0;
 	a.n_levels = 0;
+	a.container[0] = '\0';
 	while (len > 0 && strchr(" \t\r", line[len - 1]) != NULL && line[len - 1] != '\0')
 		len--;
 	line[len] = '\0';

@@ -10,8 +10,10 @@
 #include "base/util.h"
 #include "core/front.h"
 #include "core/translate.h"
+#include "kern/container.h"
 #include "kern/proc.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct finder {
@@ -231,9 +233,58 @@ static int by_name(struct finder *f)
 	return no_such_box(f, "no box has that name");
 }
 
+struct candidates {
+	char id[CONTAINER_ID_SIZE];         /* the first that was found */
+	char others[4 * CONTAINER_ID_SIZE]; /* ", ID" of different ones */
+	pid_t pid;                          /* of the first, in the outermost namespace that it has processes in */
+	int levels;
+};
+
+static void consider(struct finder *f, struct candidates *c, pid_t pid)
+{
+	pid_t pids[PIDNS_LEVELS_MAX];
+	char id[CONTAINER_ID_SIZE];
+	int n;
+
+	if (translate_read_container(&f->tr, pid, id) < 0 ||
+	    strncmp(id, f->address->container, strlen(f->address->container)) != 0)
+		return;
+	if (c->id[0] == '\0')
+		strcpy(c->id, id);
+	if (strcmp(c->id, id) != 0) {
+		size_t len = strlen(c->others);
+
+		if (strstr(c->others, id) == NULL)
+			(void)snprintf(c->others + len, sizeof(c->others) - len, ", %s", id);
+		return;
+	}
+	/* A box inside of the container is not it. */
+	n = translate_read_pids(&f->tr, pid, pids);
+	if (n > 0 && (c->pid == 0 || n < c->levels)) {
+		c->pid = pid;
+		c->levels = n;
+	}
+}
+
 static int by_container(struct finder *f)
 {
-	return no_such_box(f, "no process is in a container whose id begins so");
+	struct proc_iter it = { .root = f->tr.proc };
+	struct candidates c = { .pid = 0 };
+	pid_t pid;
+	int r;
+
+	while ((pid = proc_next(&it)) > 0)
+		consider(f, &c, pid);
+	if (c.others[0] != '\0') {
+		r = err_set(f->err, ENOTUNIQ, PIDBOX_CODE_NO_SUCH_BOX, "looking for the box %s", f->target->address);
+		err_why(f->err, "several containers begin so: %s%s", c.id, c.others);
+		err_fix(f->err, "give more digits of its id");
+		return r;
+	}
+	if (c.pid == 0)
+		return no_such_box(f, "no process is in a container whose id begins so");
+	r = pidref_open(c.pid, &f->target->process);
+	return r < 0 ? cannot_see(f, r) : by_held_process(f);
 }
 
 static int (*const by_kind[])(struct finder *) = {

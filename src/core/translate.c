@@ -184,6 +184,34 @@ int translate_read_pids(struct pidbox_translator *tr, pid_t pid, pid_t ret[PIDNS
 	return dir < 0 ? dir : read_pids(dir, "status", ret);
 }
 
+int translate_read_container(struct pidbox_translator *tr, pid_t pid, char ret[CONTAINER_ID_SIZE])
+{
+	CLEANUP(cleanup_close) int dir = open_process(tr, pid);
+	struct container container;
+	char text[16384];
+	ssize_t n = dir < 0 ? dir : io_read_file(dir, "cgroup", text, sizeof(text));
+
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	container_parse(text, &container);
+	strcpy(ret, container.id);
+	return 0;
+}
+
+int pidbox_container_id(struct pidbox_translator *translator, pid_t pid, char *ret, size_t size)
+{
+	char id[CONTAINER_ID_SIZE];
+	int r = pid > 0 ? translate_read_container(translator, pid, id) : -ESRCH;
+
+	if (r == 0 && id[0] == '\0')
+		r = -ENOENT;
+	if (r == 0 && strlen(id) >= size)
+		r = -ENAMETOOLONG;
+	if (r == 0)
+		strcpy(ret, id);
+	return r;
+}
+
 /* The namespace of an open /proc/PID. @return index or -errno */
 static int ns_of_dir(struct pidbox_translator *tr, int dir)
 {

@@ -3,6 +3,7 @@
 #ifndef CORE_TRANSLATE_H
 #define CORE_TRANSLATE_H
 
+#include "kern/container.h"
 #include "kern/pidns.h"
 
 #include <pidbox-target.h>
@@ -35,5 +36,7 @@ pid_t translate_in(struct pidbox_translator *tr, int ns, pid_t pid);
 int translate_hold(pid_t pid);
 /** The numbers of a process, by NSpid. @return how many; -ESRCH; -EACCES: there, but hidden from this user */
 int translate_read_pids(struct pidbox_translator *tr, pid_t pid, pid_t ret[PIDNS_LEVELS_MAX]);
+/** The id of the container that it is in; "": in none that is known. @return 0; -ESRCH; -EACCES */
+int translate_read_container(struct pidbox_translator *tr, pid_t pid, char ret[CONTAINER_ID_SIZE]);
 
 #endif

@@ -218,6 +218,43 @@ def an_outer_number_that_is_used_again(t):
     t.eq(len(r.out.splitlines()), 8000, 'answers')
 
 
+@contextlib.contextmanager
+def container(t, cid):
+    """A cgroup such as docker makes, with a PID namespace in it: its PID 1."""
+    top = next((d for d in ('/sys/fs/cgroup/systemd', '/sys/fs/cgroup/pids', '/sys/fs/cgroup') if os.access(f'{d}/cgroup.procs', os.W_OK)), None)
+    if not top:
+        t.skip('no cgroup that we may divide')
+    group = f'{top}/docker/{cid}'
+    had = os.path.isdir(f'{top}/docker')
+    os.makedirs(group)
+    try:
+        init, p = foreign(t)
+        open(f'{group}/cgroup.procs', 'w').write(str(init))
+        yield init
+    finally:
+        p.kill()
+        p.wait()
+        until(lambda: not open(f'{group}/cgroup.procs').read())
+        os.rmdir(group)
+        if not had:
+            os.rmdir(f'{top}/docker')
+
+
+@test(modes='root', limit=60)
+def containers(t):
+    """A process tells its container; a container is named by the beginning of its id, in any letters, when there is one that begins so."""
+    tag = f'{os.getpid():08x}'
+    one, two = (f'{tag}{c * 56}' for c in 'ab')
+    with container(t, one) as init, container(t, two) as other:
+        r = t.good(pid(t, str(init), '--json'))
+        t.eq(json.loads(r.out)['container_id'], one, 'container')
+        t.eq(t.good(pid(t, str(init))).out.split()[-1], f'id:{one}', 'container in words')
+        t.good(pid(t, f'id:{one[:9]}/1', '--to', str(os.getpid())), out=f'{init}\n')
+        t.good(pid(t, f'id:{two[:9].upper()}/1', '--to', str(os.getpid())), out=f'{other}\n')
+        t.error(pid(t, f'id:{tag}/1'), 'NO_SUCH_BOX', has=(one, two))
+        t.error(pid(t, f'id:{one[:-1]}c/1'), 'NO_SUCH_BOX')
+
+
 @test(modes='user,userns')
 def not_ours_to_see(t):
     """Another user's process: its numbers may be seen, its namespaces not; never a guess."""

@@ -15,9 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NEWFLAGS  0x7e020000u /* all CLONE_NEW* but time, which clone cannot take */
-#define NEWIOCTLS 0x80000800u /* _IOR and _IOWR (NS_GET_PID_IN_PIDNS), and the type 0xff of pidfds, not NS_GET_PARENT \
-			       */
+#define NEWFLAGS 0x7e020000u /* all CLONE_NEW* but time, which clone cannot take */
+#define NEWIOCTLS                                                                                           \
+	0x80000800u /* _IOR and _IOWR (NS_GET_PID_IN_PIDNS), and the type 0xff of pidfds, not NS_GET_PARENT \
+		     */
 
 static const struct {
 	const char *name;
