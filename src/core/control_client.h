@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The client's end of a box's control socket (control.h). */
+#ifndef CORE_CONTROL_CLIENT_H
+#define CORE_CONTROL_CLIENT_H
+
+#include "core/control.h"
+#include "core/registry.h"
+
+enum { CONTROL_PATIENCE_US = 5000000 }; /* a front that somebody has stopped does not answer */
+
+/**
+ * Connect to the front of a box, and make sure that it is that: nothing is said to anybody but the parent of its init.
+ * @param init  with a pidfd, and the number by which the caller sees it
+ * @return a descriptor; negative errno with err filled: -ESRCH (BOX_DEAD): there is no front any more; -EPERM, -EACCES
+ * (DENIED); -EAGAIN: it takes no connections now
+ */
+int control_connect(const struct registry_entry *entry, const struct pidref *init, struct pidbox_error *err);
+/** Send a request: magic and version are put in, a pidfd of the caller goes before the descriptors. @return 0, -errno
+ */
+int control_send(int fd, const struct control_request *request, const int *fds, size_t n_fds);
+/**
+ * Wait for an answer.
+ * @param timeout_us  -1: for ever
+ * @param ret_fd      the descriptor that came with it, or -1; NULL: it is closed
+ * @return 0; -ETIMEDOUT; -EPIPE: the other end has hung up; -EPROTO
+ */
+int control_receive(int fd, int64_t timeout_us, struct control_reply *ret, int *ret_fd);
+/**
+ * All three. A refusal is a failure, with its errno. One that takes long (CONTROL_WAIT) is better waited for by
+ * control_receive, together with the pidfd of the init.
+ * @return 0; as control_connect; -ETIMEDOUT; what the front refused it with; err is filled
+ */
+int control_ask(const struct registry_entry *entry, const struct pidref *init, const struct control_request *request,
+		const int *fds, size_t n_fds, int64_t timeout_us, struct control_reply *reply, int *ret_fd,
+		struct pidbox_error *err);
+/** The words for an errno of control_ask and control_receive. @return r */
+int control_failed(int r, struct pidbox_error *err);
+
+#endif

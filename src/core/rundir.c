@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/rundir.h"
+
+#include "base/err.h"
+#include "base/io.h"
+#include "base/parse.h"
+#include "base/sys.h"
+#include "base/util.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool is_own_directory(const char *path, uid_t uid)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid;
+}
+
+/* In a user namespace root is some user outside, by whose number the directories there are called. */
+static uid_t outer_root(void)
+{
+	char text[256];
+	unsigned inside, outside;
+
+	if (io_read_file(AT_FDCWD, "/proc/self/uid_map", text, sizeof(text)) > 0 &&
+	    sscanf(text, "%u %u", &inside, &outside) == 2 && inside == 0)
+		return outside;
+	return 0;
+}
+
+/* What is all digits. */
+static bool parse_id(const char *text, uint64_t *ret)
+{
+	return parse_digits(&text, ret) == 0 && *text == '\0';
+}
+
+static int base_of(uid_t uid, char *buf, size_t size)
+{
+	const char *given = getenv("PIDBOX_RUNTIME_DIR");
+	uid_t called = uid;
+	int len;
+
+	if (given != NULL && given[0] != '\0' && uid == geteuid()) {
+		len = snprintf(buf, size, "%s", given);
+	} else if (uid == 0 && (is_own_directory("/run/pidbox", 0) || access("/run", W_OK) == 0)) {
+		len = snprintf(buf, size, "/run/pidbox");
+	} else {
+		if (uid == 0)
+			called = outer_root();
+		(void)snprintf(buf, size, "/run/user/%u", called);
+		len = is_own_directory(buf, uid) ? snprintf(buf, size, "/run/user/%u/pidbox", called)
+						 : snprintf(buf, size, "/tmp/pidbox-%u", called);
+	}
+	return (size_t)len < size ? 0 : -ENAMETOOLONG;
+}
+
+/* ------------------------------------------------------------ opening */
+
+static const struct {
+	int errnum;
+	const char *why, *fix;
+} refusals[] = {
+	{ ENOENT, "there is no such directory", "start a box, or set PIDBOX_RUNTIME_DIR to where its front has it" },
+	{ ENOTDIR, "it, or what it is to be in, is no directory (a symbolic link is none)",
+	  "set PIDBOX_RUNTIME_DIR to a directory of your own" },
+	{ ELOOP, "it is a symbolic link, which somebody else may have put there",
+	  "set PIDBOX_RUNTIME_DIR to a directory of your own" },
+	{ EPERM, "it belongs to another user", "set PIDBOX_RUNTIME_DIR to a directory of your own" },
+	{ EACCES, "this user may not go there, or make a directory there",
+	  "set PIDBOX_RUNTIME_DIR to a directory of your own" },
+	{ EROFS, "its file system is mounted read-only", "set PIDBOX_RUNTIME_DIR to a directory on another one" },
+	{ ENOSPC, "its file system is full", "free some space there, or set PIDBOX_RUNTIME_DIR" },
+	{ EDQUOT, "your quota there is used up", "free some space there, or set PIDBOX_RUNTIME_DIR" },
+	{ EMFILE, "there are no descriptors left (RLIMIT_NOFILE)", "raise ulimit -n" },
+	{ ENAMETOOLONG, "its path is too long", "set PIDBOX_RUNTIME_DIR to a shorter one" },
+	{ EBADMSG, "others may use it too, so that what is in it cannot be trusted", "make it private: chmod 700" },
+	{ ESRCH, "without a /proc pidbox does not know in which PID namespace it is", "mount a procfs on /proc" },
+};
+
+static int refused(int r, const char *path, struct pidbox_error *err)
+{
+	bool denied = r == -ENOTDIR || r == -ELOOP || r == -EPERM || r == -EACCES || r == -EROFS || r == -EBADMSG;
+	int errnum = r == -EBADMSG ? EACCES : -r;
+
+	(void)err_set(err, errnum, denied ? PIDBOX_CODE_DENIED : PIDBOX_CODE_NONE, "opening the runtime directory %s",
+		      path);
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		if (refusals[i].errnum != -r)
+			continue;
+		err_why(err, "%s", refusals[i].why);
+		err_fix(err, "%s", refusals[i].fix);
+		return -errnum;
+	}
+	err_why(err, "that is where a box with a name has its entry");
+	err_fix(err, "set PIDBOX_RUNTIME_DIR to a directory of your own");
+	return -errnum;
+}
+
+/* A directory of this user, and of nobody else. @return descriptor; -EPERM, -EBADMSG: it is not that */
+static int open_private(int at, const char *path, uid_t uid, bool create)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = openat(at, path, flags);
+	struct stat st;
+	int r = 0;
+
+	if (fd < 0 && errno == ENOENT && create && (mkdirat(at, path, 0700) == 0 || errno == EEXIST))
+		fd = openat(at, path, flags);
+	fd = fd < 0 ? -errno : io_above_stdio(fd);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (st.st_uid != uid)
+		r = -EPERM;
+	else if ((st.st_mode & 077) != 0)
+		r = -EBADMSG;
+	if (r == 0)
+		return fd;
+	(void)close(fd);
+	return r;
+}
+
+uint64_t rundir_own_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+}
+
+static int open_folder(uid_t uid, bool create, struct rundir *ret)
+{
+	struct rundir dir = { .fd = -1, .uid = uid, .pid_namespace = rundir_own_namespace() };
+	char name[24];
+	int base;
+
+	if (base_of(uid, dir.base, sizeof(dir.base)) < 0)
+		return -ENAMETOOLONG;
+	if (dir.pid_namespace == 0)
+		return -ESRCH;
+	base = open_private(AT_FDCWD, dir.base, uid, create);
+	if (base < 0)
+		return base;
+	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)dir.pid_namespace);
+	dir.fd = open_private(base, name, uid, create);
+	(void)close(base);
+	if (dir.fd < 0)
+		return dir.fd;
+	*ret = dir;
+	return 0;
+}
+
+static int open_with_words(uid_t uid, bool create, struct rundir *ret, struct pidbox_error *err)
+{
+	char base[RUNDIR_PATH_SIZE] = "";
+	int r = open_folder(uid, create, ret);
+
+	if (r == 0)
+		return 0;
+	(void)base_of(uid, base, sizeof(base));
+	return refused(r, base, err);
+}
+
+int rundir_open(bool create, struct rundir *ret, struct pidbox_error *err)
+{
+	return open_with_words(geteuid(), create, ret, err);
+}
+
+int rundir_open_of(uid_t uid, struct rundir *ret, struct pidbox_error *err)
+{
+	return open_with_words(uid, false, ret, err);
+}
+
+bool rundir_path(const struct rundir *dir, const char *name, char *buf, size_t size)
+{
+	int len = snprintf(buf, size, "%s/%llu%s%s", dir->base, (unsigned long long)dir->pid_namespace,
+			   name[0] != '\0' ? "/" : "", name);
+
+	return (size_t)len < size;
+}
+
+/* Of a full one the kernel takes nothing away; who is about to put something into an empty one makes it anew. */
+void rundir_close(struct rundir *dir)
+{
+	char path[RUNDIR_PATH_SIZE + 32];
+
+	if (dir->fd < 0)
+		return;
+	if (dir->uid == geteuid() && rundir_path(dir, "", path, sizeof(path)))
+		(void)rmdir(path);
+	(void)close(dir->fd);
+	dir->fd = -1;
+}
+
+void rundir_address(int fd, const char *path, const char *name, struct sockaddr_un *ret)
+{
+	size_t len = strlen(path) + (name[0] != '\0' ? 1 + strlen(name) : 0);
+
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (len < sizeof(ret->sun_path))
+		(void)snprintf(ret->sun_path, sizeof(ret->sun_path), "%s%s%s", path, name[0] != '\0' ? "/" : "", name);
+	else
+		(void)snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", fd, name);
+}
+
+/* ------------------------------------------------------------ all of them */
+
+struct walk {
+	int (*visit)(void *context, const struct rundir *dir);
+	void *context;
+	int r;
+};
+
+static void walk_base(struct walk *w, const char *base, uid_t uid)
+{
+	struct rundir folder = { .uid = uid };
+	int fd = open_private(AT_FDCWD, base, uid, false);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			(void)close(fd);
+		return;
+	}
+	(void)snprintf(folder.base, sizeof(folder.base), "%s", base);
+	while (w->r == 0 && (e = readdir(dir)) != NULL) {
+		if (!parse_id(e->d_name, &folder.pid_namespace))
+			continue;
+		folder.fd = open_private(fd, e->d_name, uid, false);
+		if (folder.fd < 0)
+			continue;
+		w->r = w->visit(w->context, &folder);
+		(void)close(folder.fd);
+	}
+	(void)closedir(dir);
+}
+
+/* The numbers at the ends of what is called PREFIX<number>SUFFIX in a directory: whose it is to be. */
+static void walk_users(struct walk *w, const char *parent, const char *prefix, const char *suffix)
+{
+	DIR *dir = opendir(parent);
+	size_t skip = strlen(prefix);
+	struct dirent *e;
+
+	while (dir != NULL && w->r == 0 && (e = readdir(dir)) != NULL) {
+		char base[RUNDIR_PATH_SIZE];
+		uint64_t uid;
+
+		if (strncmp(e->d_name, prefix, skip) != 0 || !parse_id(e->d_name + skip, &uid) || uid >= UINT32_MAX)
+			continue;
+		if (snprintf(base, sizeof(base), "%s/%s%s", parent, e->d_name, suffix) < (int)sizeof(base))
+			walk_base(w, base, (uid_t)uid);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+}
+
+void rundir_walk(int (*visit)(void *context, const struct rundir *dir), void *context)
+{
+	struct walk w = { .visit = visit, .context = context };
+	char base[RUNDIR_PATH_SIZE];
+
+	if (base_of(geteuid(), base, sizeof(base)) == 0)
+		walk_base(&w, base, geteuid());
+	/* A user's directory may be in two places; each entry is in one. */
+	if (geteuid() == 0) {
+		if (strcmp(base, "/run/pidbox") != 0)
+			walk_base(&w, "/run/pidbox", 0);
+		walk_users(&w, "/run/user", "", "/pidbox");
+		walk_users(&w, "/tmp", "pidbox-", "");
+	}
+}
