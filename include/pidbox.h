@@ -588,6 +588,7 @@ PIDBOX_API void pidbox_free(struct pidbox *box);
 }
 #endif
 
+#include <pidbox-exec.h>
 #include <pidbox-processes.h>
 #include <pidbox-target.h>
 #endif

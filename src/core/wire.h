@@ -93,6 +93,7 @@ enum wire_type {
 	MSG_ECHO_ANSWER, /* everything that the front had got of it has been claimed; value = the number */
 	MSG_KILL,        /* end the box; value = grace in us, or -1 */
 	MSG_IDENT,       /* ident: who the box is outside, for a record that the init may have to write */
+	MSG_REQUEST,     /* a client's CONTROL_EXEC, with its descriptors: connection, payload, 0, 1, 2 (exec_wire.h) */
 };
 
 struct wire_ident {
