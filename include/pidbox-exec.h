@@ -53,6 +53,7 @@ struct pidbox_exec_spec {
 	/** > 0: when this becomes readable before the command has been executed, and a second later it still has not
 	 * (a stopped init, a file system that hangs), pidbox_exec gives up with -EINTR. A signalfd(2) is meant. */
 	int interrupt_fd;
+	uint8_t reserved2_[4];
 };
 
 /**

@@ -58,6 +58,7 @@
 #define SYS_CLOSE_RANGE_CLOEXEC 4u /* Linux 5.11 */
 #define SYS_MFD_CLOEXEC         1u
 #define SYS_MFD_ALLOW_SEALING   2u
+#define SYS_MFD_NOEXEC_SEAL     0x8u  /* Linux 6.3 */
 #define SYS_MFD_EXEC            0x10u /* Linux 6.3 */
 #define SYS_FSCONFIG_CMD_CREATE 6u
 

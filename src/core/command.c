@@ -2,6 +2,7 @@
 #include "core/command.h"
 
 #include "base/util.h"
+#include "core/search.h"
 
 #include <errno.h>
 #include <string.h>
@@ -38,22 +39,10 @@ static uint32_t finish(struct blob *b, struct offsets *list)
 
 /* ------------------------------------------------------------ environment */
 
-static size_t name_length(const char *entry)
-{
-	return strcspn(entry, "=");
-}
-
-static bool same_name(const char *a, const char *b)
-{
-	size_t len = name_length(a);
-
-	return len == name_length(b) && strncmp(a, b, len) == 0;
-}
-
 static bool named_in(const char *entry, const char *const *list, bool with_value)
 {
 	for (; list != NULL && *list != NULL; list++)
-		if (same_name(entry, *list) && (!with_value || strchr(*list, '=') != NULL))
+		if (env_same_name(entry, *list) && (!with_value || env_value(*list) != NULL))
 			return true;
 	return false;
 }
@@ -70,7 +59,7 @@ static bool passes(const struct pidbox_spec *s, const char *entry)
 static bool set_again_later(const char *const *entry)
 {
 	for (const char *const *p = entry + 1; *p != NULL; p++)
-		if (same_name(*entry, *p) && strchr(*p, '=') != NULL)
+		if (env_same_name(*entry, *p) && env_value(*p) != NULL)
 			return true;
 	return false;
 }
@@ -83,46 +72,42 @@ static uint32_t build_env(struct blob *b, const struct pidbox_spec *s, const cha
 		if (passes(s, *base))
 			push(b, &list, blob_str(b, *base));
 	for (const char *const *p = s->set_env; p != NULL && *p != NULL; p++)
-		if (strchr(*p, '=') != NULL && !set_again_later(p))
+		if (env_value(*p) != NULL && !set_again_later(p))
 			push(b, &list, blob_str(b, *p));
 	return finish(b, &list);
 }
 
 static const char *env_lookup(const struct pidbox_spec *s, const char *const *base, const char *name)
 {
-	size_t len = strlen(name);
 	const char *found = NULL;
 
 	for (; base != NULL && *base != NULL && found == NULL; base++)
-		if (same_name(*base, name) && passes(s, *base) && (*base)[len] == '=')
-			found = *base + len + 1;
+		if (env_same_name(*base, name) && passes(s, *base))
+			found = env_value(*base);
 	for (const char *const *p = s->set_env; p != NULL && *p != NULL; p++)
-		if (same_name(*p, name) && (*p)[len] == '=')
-			found = *p + len + 1;
+		if (env_same_name(*p, name) && env_value(*p) != NULL)
+			found = env_value(*p);
 	return found;
 }
 
 /* ------------------------------------------------------------ files to try */
 
-/* With a slash in it the name is the file; else each directory of PATH, where an empty one is the current directory. */
 static uint32_t build_paths(struct blob *b, const char *file, const char *path)
 {
 	struct offsets list = { 0 };
+	const char *dir;
+	size_t len;
 
-	if (strchr(file, '/') != NULL || file[0] == '\0') {
+	if (search_is_file(file)) {
 		push(b, &list, blob_str(b, file));
 		return finish(b, &list);
 	}
-	for (const char *p = path;; p++) {
-		size_t len = strcspn(p, ":");
-		uint32_t at = len > 0 ? blob_add(b, p, len) : blob_add(b, ".", 1);
+	while ((dir = search_next(&path, &len)) != NULL) {
+		uint32_t at = blob_add(b, dir, len);
 
 		(void)blob_add(b, "/", 1);
 		(void)blob_str(b, file);
 		push(b, &list, at);
-		p += len;
-		if (*p == '\0')
-			break;
 	}
 	return finish(b, &list);
 }
@@ -143,5 +128,5 @@ void command_build(struct blob *b, const struct pidbox_spec *spec, const struct 
 		push(b, &list, blob_str(b, argv[i]));
 	ret->argv = finish(b, &list);
 	ret->envp = build_env(b, spec, base);
-	ret->paths = build_paths(b, argv[0], path != NULL ? path : "/bin:/usr/bin");
+	ret->paths = build_paths(b, argv[0], path != NULL ? path : SEARCH_DEFAULT_PATH);
 }

@@ -27,7 +27,7 @@ static const char *subject(const struct pidbox_plan *plan, size_t row)
 	}
 }
 
-static const char *doing(enum step_op op)
+const char *diagnose_doing(enum step_op op)
 {
 	static const char *const words[STEP_MAX_] = {
 		[STEP_CONNECT] = "making the socket to the init",
@@ -67,11 +67,19 @@ static const char *doing(enum step_op op)
 	return words[op];
 }
 
-static int exit_status(enum step_op op, int errnum)
+int diagnose_exit_status(enum step_op op, int errnum)
 {
 	if (op != STEP_EXEC)
 		return PIDBOX_EXIT_FAILED;
 	return errnum == ENOENT || errnum == ENOTDIR ? PIDBOX_EXIT_NOT_FOUND : PIDBOX_EXIT_CANNOT_EXEC;
+}
+
+const struct diagnosis *diagnose_find(enum step_op op, int errnum)
+{
+	for (size_t i = 0; i < diagnoses_count; i++)
+		if ((diagnoses[i].op == op || diagnoses[i].op == ANY_STEP) && diagnoses[i].errnum == errnum)
+			return &diagnoses[i];
+	return NULL;
 }
 
 int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int aux, struct pidbox_error *err)
@@ -79,7 +87,8 @@ int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int au
 	struct failure f = { .plan = plan, .row = row, .errnum = errnum, .aux = aux, .err = err };
 	enum step_op op = row < plan->n_rows ? plan->rows[row].op : STEP_CLONE;
 	const char *what = row < plan->n_rows ? subject(plan, row) : NULL;
-	int r = err_set(err, errnum, PIDBOX_CODE_NONE, "%s%s%s", doing(op), what != NULL ? " " : "",
+	const struct diagnosis *d = diagnose_find(op, errnum);
+	int r = err_set(err, errnum, PIDBOX_CODE_NONE, "%s%s%s", diagnose_doing(op), what != NULL ? " " : "",
 			what == NULL      ? ""
 			: what[0] == '\0' ? "\"\""
 					  : what);
@@ -87,15 +96,10 @@ int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int au
 	if (err == NULL)
 		return r;
 	(void)snprintf(err->step, sizeof(err->step), "%s", step_rows[op].name);
-	err->exit_status = exit_status(op, errnum);
-	for (size_t i = 0; i < diagnoses_count; i++) {
-		const struct diagnosis *d = &diagnoses[i];
-
-		if ((d->op != op && d->op != ANY_STEP) || d->errnum != errnum)
-			continue;
+	err->exit_status = diagnose_exit_status(op, errnum);
+	if (d != NULL) {
 		err->code = d->code;
-		if (d->why != NULL)
-			err_why(err, "%s", d->why);
+		err_why(err, "%s", d->why != NULL ? d->why : "");
 		err_fix(err, "%s", d->fix);
 		if (d->probe != NULL)
 			d->probe(&f);

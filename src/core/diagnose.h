@@ -27,6 +27,11 @@ struct diagnosis {
 #define ANY_STEP   STEP_MAX_
 #define PROC_OUTER "use --proc keep (ps inside will show the outer PIDs) or --proc none"
 
+/* diagnose.c: the first row that fits, or NULL; what a step does, in words; what a command line exits with */
+const struct diagnosis *diagnose_find(enum step_op op, int errnum);
+const char *diagnose_doing(enum step_op op);
+int diagnose_exit_status(enum step_op op, int errnum);
+
 /* diagnose_table.c */
 extern const struct diagnosis diagnoses[];
 extern const size_t diagnoses_count;

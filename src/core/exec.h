@@ -30,8 +30,7 @@ struct pidbox_exec {
 	char id[PIDREF_ID_SIZE];
 	char *name;            /* of the box; NULL: none */
 	pid_t pid, inside_pid; /* 0: not known */
-	char *command;         /* its arguments, each with its NUL */
-	size_t command_size;
+	char **command; /* its arguments; NULL: the shell of the box */
 	int64_t t0_us, exec_us, started_realtime_us;
 	int forwarded; /* the last signal that was sent to it */
 	bool box_ended;
@@ -39,9 +38,12 @@ struct pidbox_exec {
 	struct pidbox_result result;
 };
 
+struct registry_entry;
+
 /* What is to be started: checked, resolved, and the same for both ways. */
 struct exec_request {
 	const struct pidbox_target *target;
+	const struct registry_entry *entry; /* of a box of pidbox's own, with a front that listens; NULL: it is none */
 	const struct pidbox_exec_spec *spec; /* whole, whatever size the caller's had */
 	int payload;                         /* sealed memory file, see core/exec_wire.h */
 	size_t payload_size;
@@ -57,7 +59,20 @@ struct exec_request {
 int exec_by_init(struct pidbox_exec *exec, const struct exec_request *request, struct pidbox_error *err);
 int exec_by_setns(struct pidbox_exec *exec, const struct exec_request *request, struct pidbox_error *err); /* enter.c */
 
-/* exec_payload.c: the payload of a spec, as a sealed memory file. @return descriptor or -errno */
-int exec_payload_build(const struct pidbox_exec_spec *spec, const struct user_ids *user, size_t *ret_size);
+/*
+ * exec_payload.c: what a spec asks for, as a sealed memory file.
+ * @param user    who it is to be; NULL: the box's own
+ * @param closed  bit i: standard stream i is closed
+ * @return descriptor; -errno, -E2BIG when the arguments and changes are more than a payload takes
+ */
+int exec_payload_build(const struct pidbox_exec_spec *spec, const struct user_ids *user, unsigned closed,
+		       size_t *ret_size);
+
+/* exec.c: one message of the other side. @return 1; 0: none yet, or for ever (connection -1); -EPROTO */
+int exec_receive(struct pidbox_exec *exec, struct control_reply *ret, pid_t *ret_about);
+void exec_take_end(struct pidbox_exec *exec, const struct control_reply *reply);
+
+/* exec_words.c: the words for what the other side could not do */
+int exec_diagnose(const struct pidbox_exec_spec *spec, int errnum, int step, int aux, struct pidbox_error *err);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "core/steps.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ enum {
 	EXEC_VERSION = 1,
 	EXEC_SEALS = 0x000f, /* F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE: nobody changes it any more */
 	EXEC_MAX_GROUPS = 1024,
+	EXEC_MAX_ENV = 16384, /* changes to the environment */
 	EXEC_REQUEST_FDS = 5,
 };
 

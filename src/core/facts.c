@@ -68,7 +68,7 @@ static bool has_own_groups(const struct user_ids *user, uint32_t egid)
 }
 
 /* Which part of U:G nobody knows: a user that can be looked up alone, or is a number, is not the one. */
-static bool group_is_missing(const char *user, struct user_ids *scratch)
+static bool group_is_missing(const char *user, const struct user_db *db, struct user_ids *scratch)
 {
 	size_t len = strcspn(user, ":");
 	char alone[256];
@@ -76,17 +76,15 @@ static bool group_is_missing(const char *user, struct user_ids *scratch)
 	if (user[len] == '\0')
 		return false;
 	(void)snprintf(alone, sizeof(alone), "%.*s", (int)len, user);
-	return user_lookup(alone, NULL, scratch) == 0;
+	return user_lookup(alone, db, scratch) == 0;
 }
 
-static int gather_user(const char *user, struct plan_facts *f, struct pidbox_error *err)
+int facts_user(const char *user, const struct user_db *db, struct user_ids *ret, struct pidbox_error *err)
 {
-	int r = user_lookup(user, NULL, &f->user);
+	int r = user_lookup(user, db, ret);
 
-	if (r == 0) {
-		f->own_groups = has_own_groups(&f->user, f->egid);
+	if (r == 0)
 		return 0;
-	}
 	if (r == -E2BIG) {
 		r = err_set(err, -r, PIDBOX_CODE_NONE, "looking up the user \"%s\"", user);
 		err_why(err, "it is in more than %d groups", USER_GROUPS_MAX);
@@ -96,7 +94,7 @@ static int gather_user(const char *user, struct plan_facts *f, struct pidbox_err
 		err_why(err, "no name is empty or has control characters, and no id is above 4294967294 (2^32-1 means "
 			     "none)");
 		err_fix(err, "give names or numbers: --user U[:G]");
-	} else if (group_is_missing(user, &f->user)) {
+	} else if (group_is_missing(user, db, ret)) {
 		r = err_set(err, -r, PIDBOX_CODE_NOT_FOUND, "looking up the group \"%s\"", strchr(user, ':') + 1);
 		err_why(err, "neither /etc/group nor getent(1) know it");
 		err_fix(err, "give a number: --user U:GID");
@@ -155,7 +153,8 @@ int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct 
 	if (r == 0 && spec->map == PIDBOX_MAP_AUTO)
 		r = gather_subids(&f, err);
 	if (r == 0 && spec->user != NULL)
-		r = gather_user(spec->user, &f, err);
+		r = facts_user(spec->user, NULL, &f.user, err);
+	f.own_groups = r == 0 && spec->user != NULL && has_own_groups(&f.user, f.egid);
 	if (r == 0)
 		*ret = f;
 	return r;

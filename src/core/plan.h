@@ -75,5 +75,7 @@ int spec_check(const struct pidbox_spec *spec, struct pidbox_error *err);
 
 /** Gather the facts for a spec (facts.c). @return 0, or -errno with err filled */
 int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct pidbox_error *err);
+/** user_lookup(), with words for what it refuses. */
+int facts_user(const char *user, const struct user_db *db, struct user_ids *ret, struct pidbox_error *err);
 
 #endif

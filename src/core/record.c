@@ -163,6 +163,8 @@ void record_write(struct sink *s, const struct record *rec)
 	command(s, rec->command);
 	number_unless(s, "init_pid", rec->init_pid, 0);
 	number_unless(s, "command_pid", rec->command_pid, 0);
+	if (rec->inside_pid > 0)
+		number(s, "inside_pid", rec->inside_pid);
 	key(s, "started");
 	sink_time(s, rec->started_realtime_us);
 	number(s, "wall_us", r != NULL ? r->wall_us : rec->wall_us);

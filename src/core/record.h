@@ -16,6 +16,7 @@ struct record {
 	const char *name, *containment, *proc, *id;
 	uint64_t pid_namespace;      /* 0: unknown */
 	pid_t init_pid, command_pid; /* 0: unknown */
+	pid_t inside_pid;            /* of an exec; 0: there is no such key */
 	char *const *command;        /* NULL-terminated; NULL: unknown */
 	int64_t started_realtime_us;
 	int64_t wall_us; /* with setup-failed */

@@ -79,6 +79,7 @@ enum {
 	STEP_MAP_DENY_SETGROUPS = 1, /* map-ids: give up setgroups first */
 	STEP_PROC_AUTO = 1,          /* mount-proc: a refusal is a warning */
 	STEP_USER_KEEP_GROUPS = 1,   /* user: the caller's groups are the user's */
+	STEP_SESSION_APART = 1,      /* session: what the group that it leaves has got is not for it */
 };
 
 #endif

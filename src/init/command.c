@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The steps of the process that becomes the command, one function a row of the table in core/steps.h. It shares the
- * init's memory (vfork): nothing here may change what the init goes on with, and nothing may wait.
+ * The steps of a process that becomes a command, one function a row of the table in core/steps.h. The box's first one
+ * shares the init's memory (vfork): nothing here may change what the init goes on with, and nothing may wait. What
+ * `pidbox exec` starts comes through here too (exec_task.c).
  */
 #include "init/init.h"
 
@@ -15,24 +16,30 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-static int step_session(struct box *b, const struct wire_step *step, int32_t *ret_aux)
+static int step_session(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
-	(void)step;
+	siginfo_t info;
+
+	(void)b;
 	(void)ret_aux;
 	if (setsid() < 0)
 		return -errno;
-	return sys_ret(ioctl(b->plan->tty_fd, TIOCSCTTY, 0));
+	/* Signals to the group that it comes from were for those who are in it still. */
+	while ((step->flags & STEP_SESSION_APART) && sys_take_pending(SIGBITS_ALL, &info) > 0)
+		continue;
+	return t->terminal < 0 ? 0 : sys_ret(ioctl(t->terminal, TIOCSCTTY, 0));
 }
 
 /* The sources may be 0, 1 or 2 themselves, in any order: first out of the way, then into place. */
-static int step_stdio(struct box *b, const struct wire_step *step, int32_t *ret_aux)
+static int step_stdio(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
 	int from[3];
 
+	(void)b;
 	(void)step;
 	(void)ret_aux;
 	for (int i = 0; i < 3; i++) {
-		from[i] = b->plan->stdio[i];
+		from[i] = t->stdio[i];
 		if (from[i] >= 0 && from[i] < 3 && from[i] != i) {
 			from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
 			if (from[i] < 0)
@@ -50,56 +57,62 @@ static int step_stdio(struct box *b, const struct wire_step *step, int32_t *ret_
 	return 0;
 }
 
-static int step_user(struct box *b, const struct wire_step *step, int32_t *ret_aux)
+static int step_user(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
-	const struct wire_plan *p = b->plan;
-
 	/* Raw calls: libc's would stop all threads of a process whose memory this only borrows. */
 	*ret_aux = 1;
-	if (!(step->flags & STEP_USER_KEEP_GROUPS) &&
-	    syscall(SYS_setgroups, (size_t)p->n_groups, box_text(b, p->groups)) < 0)
+	if (!(step->flags & STEP_USER_KEEP_GROUPS) && syscall(SYS_setgroups, (size_t)t->n_groups, t->groups) < 0)
 		return -errno;
 	*ret_aux = 2;
-	if (syscall(SYS_setresgid, p->gid, p->gid, p->gid) < 0)
+	if (syscall(SYS_setresgid, t->gid, t->gid, t->gid) < 0)
 		return -errno;
 	*ret_aux = 3;
-	if (syscall(SYS_setresuid, p->uid, p->uid, p->uid) < 0)
+	if (syscall(SYS_setresuid, t->uid, t->uid, t->uid) < 0)
 		return -errno;
 	/* A change of ids has cleared it (prctl(2)), and without an init nothing else follows the front. */
-	if ((p->flags & WIRE_AS_PID1) && inside_follow_front(b, SIGKILL) < 0)
+	if ((b->plan->flags & WIRE_AS_PID1) && inside_follow_front(b, SIGKILL) < 0)
 		_exit(PIDBOX_EXIT_FAILED);
 	return 0;
 }
 
-static int step_chdir(struct box *b, const struct wire_step *step, int32_t *ret_aux)
+static int step_chdir(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
-	(void)ret_aux;
-	return sys_ret(chdir(box_text(b, step->text)));
+	(void)b;
+	(void)step;
+	for (int i = 0; i < 2; i++) {
+		*ret_aux = i + 1;
+		if (t->chdir[i] != NULL && chdir(t->chdir[i]) < 0)
+			return -errno;
+	}
+	return 0;
 }
 
-static int step_drop_caps(struct box *b, const struct wire_step *step, int32_t *ret_aux)
+static int step_drop_caps(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
+	(void)t;
 	(void)step;
 	(void)ret_aux;
 	return caps_drop_ambient(b->plan->caps_ambient, b->plan->caps_inheritable);
 }
 
 /* Close by marking: what fails after this step still has its socket to say so. */
-static int step_close_fds(struct box *b, const struct wire_step *step, int32_t *ret_aux)
+static int step_close_fds(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
 	int r = 0;
 
+	(void)b;
 	(void)step;
 	(void)ret_aux;
 	io_close_range(3, ~0u, true);
-	for (uint32_t i = 0; r == 0 && i < b->plan->n_keep; i++)
-		if (fcntl(b->plan->keep[i], F_SETFD, 0) < 0)
+	for (uint32_t i = 0; r == 0 && i < t->n_keep; i++)
+		if (fcntl(t->keep[i], F_SETFD, 0) < 0)
 			r = -errno;
 	return r;
 }
 
-static int step_signals(struct box *b, const struct wire_step *step, int32_t *ret_aux)
+static int step_signals(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
+	(void)t;
 	(void)step;
 	(void)ret_aux;
 	if (b->chld_ignored) {
@@ -118,19 +131,18 @@ static bool try_next(int errnum)
 	       errnum == ETIMEDOUT || errnum == ENAMETOOLONG || errnum == ELOOP;
 }
 
-static int step_exec(struct box *b, const struct wire_step *step, int32_t *ret_aux)
+static int step_exec(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
-	char **argv = (char **)(void *)((char *)b->plan + b->plan->argv);
-	char **envp = (char **)(void *)((char *)b->plan + b->plan->envp);
-	char **paths = (char **)(void *)((char *)b->plan + b->plan->paths);
+	char *const *paths = t->paths;
 	int found = -ENOENT;
 
+	(void)b;
 	(void)step;
 	*ret_aux = 0;
 	for (int i = 0; paths[i] != NULL; i++) {
 		int errnum;
 
-		(void)execve(paths[i], argv, envp);
+		(void)execve(paths[i], t->argv, t->envp);
 		errnum = errno;
 		/* ENOENT for a file that is there: its interpreter is missing (execve(2)). */
 		if (errnum == ENOENT && access(paths[i], F_OK) == 0) {
@@ -153,6 +165,59 @@ static int step_exec(struct box *b, const struct wire_step *step, int32_t *ret_a
 	return found;
 }
 
+struct failure task_run(struct box *b, const struct task *t)
+{
+	static int (*const run[STEP_MAX_])(struct box *, const struct task *, const struct wire_step *, int32_t *) = {
+		[STEP_SESSION] = step_session, [STEP_STDIO] = step_stdio,         [STEP_USER] = step_user,
+		[STEP_CHDIR] = step_chdir,     [STEP_DROP_CAPS] = step_drop_caps, [STEP_CLOSE_FDS] = step_close_fds,
+		[STEP_SIGNALS] = step_signals, [STEP_EXEC] = step_exec,
+	};
+
+	for (uint32_t i = 0; i < t->n_steps; i++) {
+		const struct wire_step *step = &t->steps[i];
+		int32_t aux = 0;
+		int r;
+
+		if (run[step->op] == NULL)
+			continue;
+		r = run[step->op](b, t, step, &aux);
+		if (r < 0)
+			return (struct failure){ .step = i, .errnum = -r, .aux = aux };
+	}
+	return (struct failure){ .errnum = ENOEXEC }; /* the last step is the exec */
+}
+
+/* ------------------------------------------------------------ the box's own command */
+
+static char *const *table(struct box *b, uint32_t offset)
+{
+	return (char *const *)(void *)((char *)b->plan + offset);
+}
+
+void task_of_plan(struct box *b, struct task *ret)
+{
+	const struct wire_plan *p = b->plan;
+
+	*ret = (struct task){
+		.argv = table(b, p->argv),
+		.envp = table(b, p->envp),
+		.paths = table(b, p->paths),
+		.steps = p->steps,
+		.n_steps = p->n_steps,
+		.stdio = { p->stdio[0], p->stdio[1], p->stdio[2] },
+		.terminal = p->tty_fd,
+		.uid = p->uid,
+		.gid = p->gid,
+		.n_groups = p->n_groups,
+		.groups = (const uint32_t *)(const void *)box_text(b, p->groups),
+		.keep = p->keep,
+		.n_keep = p->n_keep,
+	};
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].op == STEP_CHDIR)
+			ret->chdir[0] = box_text(b, p->steps[i].text);
+}
+
 void command_fail(struct box *b, uint32_t step, int errnum, int aux)
 {
 	b->start->step = step;
@@ -162,23 +227,10 @@ void command_fail(struct box *b, uint32_t step, int errnum, int aux)
 
 void command_run(struct box *b)
 {
-	static int (*const run[STEP_MAX_])(struct box *, const struct wire_step *, int32_t *) = {
-		[STEP_SESSION] = step_session, [STEP_STDIO] = step_stdio,         [STEP_USER] = step_user,
-		[STEP_CHDIR] = step_chdir,     [STEP_DROP_CAPS] = step_drop_caps, [STEP_CLOSE_FDS] = step_close_fds,
-		[STEP_SIGNALS] = step_signals, [STEP_EXEC] = step_exec,
-	};
+	struct failure failure;
+	struct task t;
 
-	for (uint32_t i = 0; i < b->plan->n_steps; i++) {
-		const struct wire_step *step = &b->plan->steps[i];
-		int32_t aux = 0;
-		int r;
-
-		if (run[step->op] == NULL)
-			continue;
-		r = run[step->op](b, step, &aux);
-		if (r < 0) {
-			command_fail(b, i, -r, aux);
-			return;
-		}
-	}
+	task_of_plan(b, &t);
+	failure = task_run(b, &t);
+	command_fail(b, failure.step, failure.errnum, failure.aux);
 }

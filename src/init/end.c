@@ -75,6 +75,7 @@ static void count_usage(struct box *b)
 void end_now(struct box *b)
 {
 	b->ended = true;
+	exec_box_ends(b);
 	if (b->plan->flags & WIRE_ACCOUNT)
 		reap_everything(b);
 	if (b->command > 0) { /* dies with us, see below */

@@ -11,7 +11,9 @@
  *   main.c      receives the plan, runs the steps, starts the command
  *   front.c     what it says to the front
  *   inside.c    the steps of the init
- *   command.c   the steps of the process that becomes the command
+ *   command.c   the steps of a process that becomes a command
+ *   exec.c      what `pidbox exec` starts, from its request to its end
+ *   exec_task.c the process that becomes it
  *   loop.c      the one wait, reaping
  *   signals.c   what is passed on to the command, and how often
  *   end.c       deadlines, and how a box ends
@@ -22,11 +24,13 @@
 #define INIT_INIT_H
 
 #include "base/sys.h"
+#include "core/exec_wire.h"
 #include "core/steps.h"
 #include "core/wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 enum { INIT_PATIENCE_US = 2000000 };
 
@@ -43,6 +47,32 @@ struct start {
 	bool forked;      /* it is there */
 	bool mask_is_set; /* its signal mask is the command's */
 	uint32_t step;    /* of a failure */
+	int32_t errnum, aux;
+};
+
+/* What a process becomes: the box's command, or what `pidbox exec` starts. */
+struct task {
+	char *const *argv, *const *envp;
+	char *const *paths; /* files to try in turn, as execvp(3) does */
+	const struct wire_step *steps;
+	uint32_t n_steps; /* those of other sides are passed over */
+	int stdio[3];     /* as in the plan */
+	int terminal;     /* which the session takes; -1: none */
+	const char *chdir[2]; /* one after the other; NULL: stay */
+	uint32_t uid, gid, n_groups;
+	const uint32_t *groups;
+	const int32_t *keep; /* descriptors that stay open */
+	uint32_t n_keep;
+};
+
+/* What the start of an exec says of its failure. */
+struct exec_failure {
+	int32_t errnum, step, aux; /* step: enum exec_step */
+};
+
+/* Which step of a task failed, by its index. */
+struct failure {
+	uint32_t step;
 	int32_t errnum, aux;
 };
 
@@ -102,6 +132,8 @@ int inside_wait_for(struct box *b, uint32_t type);
 int inside_follow_front(struct box *b, int sig);
 
 /* command.c: only async-signal-safe calls; with CLONE_VM the memory is the init's */
+struct failure task_run(struct box *b, const struct task *t); /* returns only on failure */
+void task_of_plan(struct box *b, struct task *ret);
 void command_fail(struct box *b, uint32_t step, int errnum, int aux); /* tell the init */
 void command_run(struct box *b); /* returns only on failure, which is in b->start */
 
@@ -111,7 +143,22 @@ void loop_run(struct box *b) __attribute__((noreturn));
 void loop_drop_signals(struct box *b); /* but for SIGCHLD */
 bool loop_reap(struct box *b);         /* @return false when nothing is left */
 
+/* exec.c */
+void exec_requested(struct box *b, const int *fds, size_t n, bool truncated); /* takes the descriptors */
+void exec_take_event(struct box *b, uint64_t event);
+bool exec_reaped(struct box *b, pid_t pid, int status, const struct rusage *usage); /* @return was it one? */
+void exec_stopped(pid_t pid, int sig);
+bool exec_is_one(pid_t pid);
+bool exec_any(void);
+int64_t exec_next_deadline(void); /* 0: none */
+void exec_check_deadlines(struct box *b);
+void exec_box_ends(struct box *b);
+
+/* exec_task.c: in the new process */
+struct exec_failure exec_become(struct box *b, const int *fds, size_t payload_size); /* returns only on failure */
+
 /* signals.c */
+bool signals_end_by_default(int sig);
 void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value);
 void signals_take_one(struct box *b, int sig);
 void signals_open_window(struct box *b);
@@ -133,6 +180,7 @@ void end_now(struct box *b) __attribute__((noreturn));
 void survey_prepare(struct box *b);
 int64_t survey_cpu_us(struct box *b);
 void survey_leaks(struct box *b);
+void survey_kill_session(struct box *b, pid_t session);
 
 /* report.c */
 void report_write(struct box *b);

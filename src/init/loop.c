@@ -3,8 +3,10 @@
 #include "init/init.h"
 
 #include "base/util.h"
+#include "core/control.h"
 #include "kern/sig.h"
 
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -16,8 +18,9 @@
 bool loop_reap(struct box *b)
 {
 	for (;;) {
+		struct rusage usage;
 		int status;
-		pid_t pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED | __WALL, NULL);
+		pid_t pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED | __WALL, &usage);
 
 		if (pid < 0 && errno == EINTR)
 			continue;
@@ -31,6 +34,8 @@ bool loop_reap(struct box *b)
 			/* Without room the front does not read: it is stopped already. */
 			if (pid == b->command)
 				b->stopped = b->front_told = box_try_send(b, &msg);
+			else
+				exec_stopped(pid, msg.signal);
 			continue;
 		}
 		if (WIFCONTINUED(status)) {
@@ -40,7 +45,7 @@ bool loop_reap(struct box *b)
 		if (pid == b->command) {
 			b->command = 0;
 			end_command_ended(b, status);
-		} else {
+		} else if (!exec_reaped(b, pid, status, &usage)) {
 			b->result.reaped++;
 		}
 	}
@@ -106,13 +111,44 @@ static void front_is_gone(struct box *b)
 	end_begin(b, PIDBOX_REASON_PARENT_GONE, b->plan->flags & WIRE_HAS_GRACE ? b->plan->grace_us : 0);
 }
 
+/* Descriptors come with a client's request only; what others carry is closed. */
+static ssize_t receive(struct box *b, struct wire_msg *msg)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(CONTROL_MAX_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = { msg, sizeof(*msg) };
+	struct msghdr head = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(b->socket, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&head) : NULL;
+	int fds[CONTROL_MAX_FDS];
+	size_t n_fds = 0;
+
+	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(c), n_fds * sizeof(int));
+	}
+	if (n >= (ssize_t)WIRE_HEAD && msg->type == MSG_REQUEST)
+		exec_requested(b, fds, n_fds, head.msg_flags & MSG_CTRUNC);
+	else
+		while (n_fds > 0)
+			(void)close(fds[--n_fds]);
+	return n;
+}
+
 static void take_messages(struct box *b)
 {
 	enum { A_TURN = 64 };
 	struct wire_msg msg;
 	ssize_t n = 1;
 
-	for (int i = 0; i < A_TURN && (n = recv(b->socket, &msg, sizeof(msg), MSG_DONTWAIT)) > 0; i++) {
+	for (int i = 0; i < A_TURN && (n = receive(b, &msg)) > 0; i++) {
 		if ((size_t)n >= WIRE_HEAD)
 			take_message(b, &msg);
 	}
@@ -122,8 +158,10 @@ static void take_messages(struct box *b)
 
 static int poll_timeout(const struct box *b)
 {
-	int64_t at = end_next_deadline(b), left;
+	int64_t at = end_next_deadline(b), of_exec = exec_next_deadline(), left;
 
+	if (at == 0 || (of_exec != 0 && of_exec < at))
+		at = of_exec;
 	if (at == 0)
 		return -1;
 	left = at - now_us();
@@ -145,7 +183,7 @@ int loop_prepare(struct box *b)
 	if (b->events < 0)
 		return -errno;
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-		struct epoll_event ev = { .events = EPOLLIN, .data.fd = fds[i] };
+		struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)fds[i] };
 
 		if (epoll_ctl(b->events, EPOLL_CTL_ADD, fds[i], &ev) < 0)
 			return -errno;
@@ -160,9 +198,13 @@ static void forget_front(const struct box *b)
 	(void)epoll_ctl(b->events, EPOLL_CTL_DEL, b->plan->front_pidfd, NULL);
 }
 
-static void take_event(struct box *b, int fd)
+static void take_event(struct box *b, uint64_t event)
 {
-	if (fd == b->signals)
+	int fd = (int)event;
+
+	if (event > INT32_MAX)
+		exec_take_event(b, event);
+	else if (fd == b->signals)
 		(void)take_signals(b, false);
 	else if (fd == b->socket && !b->front_gone)
 		take_messages(b);
@@ -177,7 +219,7 @@ void loop_run(struct box *b)
 	if (b->plan->cpu_time_us > 0)
 		b->deadline[DEADLINE_CPU] = b->exec_us + 1;
 	for (;;) {
-		struct epoll_event events[3];
+		struct epoll_event events[16];
 		bool had_front = !b->front_gone;
 		int n;
 
@@ -187,9 +229,10 @@ void loop_run(struct box *b)
 				end_now(b);
 		}
 		end_check_deadlines(b);
+		exec_check_deadlines(b);
 		n = epoll_wait(b->events, events, ARRAY_LEN(events), poll_timeout(b));
 		for (int i = 0; i < n; i++)
-			take_event(b, events[i].data.fd);
+			take_event(b, events[i].data.u64);
 		if (had_front && b->front_gone)
 			forget_front(b);
 	}

@@ -29,7 +29,7 @@
 enum { SIG_RTMIN_KERNEL = 32 }; /* the first that is queued, whatever the C library keeps for itself */
 
 /* Signals whose default action ends a process, as far as a sender means that by them (signal(7)). */
-static bool ends_by_default(int sig)
+bool signals_end_by_default(int sig)
 {
 	const sigbits harmless = SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH) |
 				 SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU) | SIGBIT(SIGSTOP);
@@ -57,7 +57,7 @@ static void deliver(struct box *b, int sig, bool queued, int64_t value)
 /* Remember who last asked the command to end, and by what: it may die of it. */
 static void note_sender(struct box *b, int sig, int mapped, pid_t sender, int64_t uid)
 {
-	if (!ends_by_default(mapped) || b->command == 0)
+	if (!signals_end_by_default(mapped) || b->command == 0)
 		return;
 	b->forwarded = mapped;
 	if (b->ending)

@@ -101,6 +101,60 @@ static void report_leak(struct box *b, pid_t pid, pid_t inside, const struct pro
 		box_send(b, &msg, WIRE_HEAD + offsetof(struct wire_leak, command) + msg.leak.command_size, inside);
 }
 
+/* Is it what `pidbox exec` has started, in such a one's session, or below one? pid: as procfs calls it. */
+static bool belongs_to_exec(struct box *b, pid_t pid)
+{
+	enum { GENERATIONS = 256 };
+
+	for (int i = 0; i < GENERATIONS && exec_any(); i++) {
+		pid_t inside = inside_pid(b, pid);
+		struct proc_stat stat;
+
+		if (inside <= 1)
+			return false;
+		if (exec_is_one(inside) || exec_is_one(getsid(inside)))
+			return true;
+		if (proc_read_stat(b->proc, pid, &stat) < 0)
+			return false;
+		pid = stat.parent;
+	}
+	return false;
+}
+
+/*
+ * SIGKILL to a session, or as much of it as can be seen: its leader's group always, the jobs of a shell when there is a
+ * procfs. More than once, for one that forks meanwhile; who forks faster than this goes with the box.
+ */
+void survey_kill_session(struct box *b, pid_t session)
+{
+	enum { TIMES = 4 };
+	bool own = b->proc < 0, found = true;
+
+	(void)kill(-session, SIGKILL);
+	if (own)
+		b->proc = proc_open_detached();
+	for (int i = 0; i < TIMES && b->proc >= 0 && found; i++) {
+		struct proc_iter it = { .root = b->proc };
+		pid_t pid;
+
+		found = false;
+		while ((pid = proc_next(&it)) > 0) {
+			pid_t inside = inside_pid(b, pid);
+			struct proc_stat stat;
+
+			if (inside <= 1 || getsid(inside) != session || proc_read_stat(b->proc, pid, &stat) < 0 ||
+			    stat.state == 'Z' || stat.state == 'X')
+				continue;
+			found |= inside != session;
+			(void)kill(inside, SIGKILL);
+		}
+	}
+	if (own && b->proc >= 0) {
+		(void)close(b->proc);
+		b->proc = -1;
+	}
+}
+
 /*
  * Name what has outlived the command. Before it is killed it is stopped: a process that forks during the scan would
  * otherwise hide its child from it. What is to run on (--on-exit term, wait) is left in peace.
@@ -119,7 +173,8 @@ void survey_leaks(struct box *b)
 		struct proc_stat stat;
 		pid_t inside = inside_pid(b, pid);
 
-		if (inside <= 1 || proc_read_stat(b->proc, pid, &stat) < 0 || stat.state == 'Z' || stat.state == 'X')
+		if (inside <= 1 || proc_read_stat(b->proc, pid, &stat) < 0 || stat.state == 'Z' ||
+		    stat.state == 'X' || belongs_to_exec(b, pid))
 			continue;
 		if (b->result.leaked_total++ < WIRE_LEAKS_NAMED)
 			report_leak(b, pid, inside, &stat);
