@@ -66,6 +66,7 @@ void terminal_restore(struct terminal *t);
 /* Stop as the command was stopped, and come back as the shell wants it. */
 void terminal_stop_self(struct terminal *t, int sig, const struct pidbox_info *box);
 void terminal_copy_size(int master);
+bool terminal_took_signal(struct terminal *t, int master, int sig);
 
 /* signals.c: the front's own signals */
 int signals_open_fatal(uint64_t mask);                  /* reads only what would end us; or -errno */

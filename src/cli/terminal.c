@@ -164,3 +164,29 @@ void terminal_copy_size(int master)
 		}
 	}
 }
+
+/*
+ * With a terminal of its own the box is in another session: nothing reaches it but by us. What is about our own
+ * terminal, its size and who has it, is done here. @return false: it is to be passed on
+ */
+bool terminal_took_signal(struct terminal *t, int master, int sig)
+{
+	switch (sig) {
+	case SIGWINCH:
+		terminal_copy_size(master);
+		return true;
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+		terminal_restore(t);
+		terminal_stop_self(NULL, SIGTSTP, NULL);
+		break;
+	case SIGCONT: /* somebody had stopped us by SIGSTOP: the shell has its own modes now */
+		break;
+	default:
+		return false;
+	}
+	terminal_raw(t);
+	terminal_copy_size(master);
+	return true;
+}
