@@ -30,7 +30,7 @@ struct pidbox_exec {
 	char id[PIDREF_ID_SIZE];
 	char *name;            /* of the box; NULL: none */
 	pid_t pid, inside_pid; /* 0: not known */
-	char **command; /* its arguments; NULL: the shell of the box */
+	char **command;        /* its arguments; NULL: the shell of the box */
 	int64_t t0_us, exec_us, started_realtime_us;
 	int forwarded; /* the last signal that was sent to it */
 	bool box_ended;
@@ -43,7 +43,7 @@ struct registry_entry;
 /* What is to be started: checked, resolved, and the same for both ways. */
 struct exec_request {
 	const struct pidbox_target *target;
-	const struct registry_entry *entry; /* of a box of pidbox's own, with a front that listens; NULL: it is none */
+	const struct registry_entry *entry;  /* of a box of pidbox's own, with a front that listens; NULL: it is none */
 	const struct pidbox_exec_spec *spec; /* whole, whatever size the caller's had */
 	int payload;                         /* sealed memory file, see core/exec_wire.h */
 	size_t payload_size;
