@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 
 /* A verb: one row in main.c, one file. argv[0] is the verb. @return exit status */
+int cmd_exec(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_pid(int argc, char **argv);
@@ -56,6 +57,10 @@ void reporting_ready(struct reporting *r, const struct pidbox_info *info);
 void reporting_exec(const struct reporting *r, const struct pidbox_info *info);
 void reporting_end(const struct reporting *r, const struct pidbox *box, const struct pidbox_result *res);
 void reporting_failed(const struct reporting *r, const struct pidbox_error *err);
+/* What of a box and of an exec is the same: the record to where it is wanted, the summary when it is. */
+void reporting_write(const struct reporting *r, size_t (*record)(const void *of, char *buf, size_t size),
+		     const void *of);
+void reporting_summary(const struct reporting *r, const struct pidbox_result *res);
 
 /* terminal.c: the caller's terminal, as it was and as it is to be again */
 struct terminal;

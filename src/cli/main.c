@@ -15,6 +15,7 @@ static const struct verb {
 	const char *help;
 } verbs[] = {
 	{ "run", cmd_run, "run a command in a box of its own" },
+	{ "exec", cmd_exec, "run a command in a box that is there already" },
 	{ "ps", cmd_ps, "the processes of a box, with their PIDs inside and outside" },
 	{ "pid", cmd_pid, "translate PIDs between inside and outside" },
 	{ "help", cmd_help, "print this, or the options of a verb" },

@@ -216,38 +216,59 @@ static void print_summary(const struct pidbox_result *res)
 		 (unsigned long long)res->leaked_total);
 }
 
+void reporting_write(const struct reporting *r, size_t (*record)(const void *of, char *buf, size_t size),
+		     const void *of)
+{
+	size_t len = r->report_fd >= 0 || r->events_fd >= 0 ? record(of, NULL, 0) : 0;
+	char *text = len > 0 ? malloc(len + 1) : NULL;
+
+	if (text == NULL)
+		return;
+	/* A date may be taken anew, but its length is always the same. */
+	(void)record(of, text, len + 1);
+	write_record(r, text, len);
+	free(text);
+}
+
+void reporting_summary(const struct reporting *r, const struct pidbox_result *res)
+{
+	if (pidbox_options_flags(r->opts) & PIDBOX_OPTION_SUMMARY)
+		print_summary(res);
+}
+
+static size_t record_of_box(const void *box, char *buf, size_t size)
+{
+	return pidbox_record(box, buf, size);
+}
+
 void reporting_end(const struct reporting *r, const struct pidbox *box, const struct pidbox_result *res)
 {
 	bool summary = pidbox_options_flags(r->opts) & PIDBOX_OPTION_SUMMARY;
 
-	if (r->report_fd >= 0 || r->events_fd >= 0) {
-		size_t len = pidbox_record(box, NULL, 0);
-		char *record = malloc(len + 1);
-
-		if (record != NULL) {
-			(void)pidbox_record(box, record, len + 1);
-			write_record(r, record, len);
-			free(record);
-		}
-	}
-	if (summary)
-		print_summary(res);
+	reporting_write(r, record_of_box, box);
+	reporting_summary(r, res);
 	if ((summary || pidbox_options_spec(r->opts)->fail_on_leak) && res->leaked_total > 0)
 		print_leaked(res);
 }
 
+/* A box that did not come to its command. */
+struct unstarted {
+	const struct reporting *r;
+	const struct pidbox_error *err;
+	int64_t wall_us;
+};
+
+static size_t record_of_unstarted(const void *of, char *buf, size_t size)
+{
+	const struct unstarted *u = of;
+	const struct pidbox_info *info = u->r->info.init_pid > 0 ? &u->r->info : NULL;
+
+	return pidbox_record_unstarted(pidbox_options_spec(u->r->opts), u->err, info, u->wall_us, buf, size);
+}
+
 void reporting_failed(const struct reporting *r, const struct pidbox_error *err)
 {
-	const struct pidbox_spec *spec = pidbox_options_spec(r->opts);
-	const struct pidbox_info *info = r->info.init_pid > 0 ? &r->info : NULL;
-	int64_t wall_us = now_us() - r->t0_us;
-	size_t len = pidbox_record_unstarted(spec, err, info, wall_us, NULL, 0);
-	char *record = malloc(len + 1);
+	const struct unstarted u = { .r = r, .err = err, .wall_us = now_us() - r->t0_us };
 
-	if (record == NULL)
-		return;
-	/* The date is taken anew, but its length is always the same. */
-	(void)pidbox_record_unstarted(spec, err, info, wall_us, record, len + 1);
-	write_record(r, record, len);
-	free(record);
+	reporting_write(r, record_of_unstarted, &u);
 }
