@@ -28,8 +28,8 @@ struct pidbox_target;
  * Find the box that an address names (pidbox(1), "Naming a box"): NAME, NAME@USER, PID, PID:INODE, PID@STARTTICKS,
  * ns:N, id:HEXPREFIX; with /PID behind it the process that has that number inside.
  * @param ret  the caller's, to be freed with pidbox_close, which ends nothing
- * @return 0; negative errno with err filled: -EINVAL (USAGE), -ESRCH (NO_SUCH_BOX), -EACCES (DENIED), -ENOTUNIQ
- *         (NO_SUCH_BOX: several containers begin so), and what the system has no room for
+ * @return 0; negative errno with err filled: -EINVAL (USAGE), -ESRCH or -ENOENT (NO_SUCH_BOX), -EACCES (DENIED),
+ * -ENOTUNIQ (NO_SUCH_BOX: several containers begin so), and what the system has no room for
  */
 PIDBOX_API int pidbox_open(const char *address, struct pidbox_target **ret, struct pidbox_error *err);
 /** Free a target and close what it holds open; NULL is fine. */

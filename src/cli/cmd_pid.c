@@ -374,7 +374,7 @@ static bool ask_line(struct query *q, char *line, size_t len)
 		line++, len--;
 	if (memchr(line, '\0', len) == NULL)
 		r = ask(q, line, &a, &err);
-	if (r < 0 && r != -ESRCH)
+	if (r < 0 && r != -ESRCH && err.code != PIDBOX_CODE_NO_SUCH_BOX)
 		out_note("pidbox: pid: \"%.100s\": %s\n", line,
 			 err.code == PIDBOX_CODE_USAGE || err.what[0] == '\0' ? "neither PID nor BOX/PID" : err.why);
 	put_answer(q, &a, r);

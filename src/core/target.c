@@ -161,6 +161,35 @@ static int by_pid(struct finder *f)
 	return by_held_process(f);
 }
 
+/* Is this the record of the box that had the id? In strings of JSON every quote has a backslash. */
+static int is_record_of(void *context, const struct registry_entry *entry)
+{
+	struct finder *f = context;
+	char id[PIDREF_ID_SIZE], member[PIDREF_ID_SIZE + 8], *record;
+	int status, sig;
+	bool found;
+
+	if (entry->id.pid != 0 || entry->kept[0] == '\0' || registry_read_kept(entry, &status, &sig, &record) < 0)
+		return 0;
+	pidref_format(&f->address->id, id);
+	(void)snprintf(member, sizeof(member), "\"id\":\"%s\"", id);
+	found = strstr(record, member) != NULL;
+	free(record);
+	if (!found)
+		return 0;
+	f->target->entry = *entry;
+	f->target->has_entry = true;
+	return 1;
+}
+
+/* Nothing lives under that id. Its record may be kept. */
+static int by_kept_id(struct finder *f)
+{
+	pidref_close(&f->target->process);
+	registry_walk(is_record_of, f);
+	return f->target->has_entry ? 0 : no_such_box(f, "it has ended: its id is never used again, its PID may be");
+}
+
 static int by_id(struct finder *f)
 {
 	const struct pidref *id = &f->address->id;
@@ -174,7 +203,7 @@ static int by_id(struct finder *f)
 	if (r < 0 && r != -ESRCH)
 		return cannot_see(f, r);
 	if (r < 0 || !pidref_same(id, &t->process))
-		return no_such_box(f, "it has ended: its id is never used again, its PID may be");
+		return by_kept_id(f);
 	if (front_leads(f->tr.proc, &t->process, &init)) {
 		pid_t pids[PIDNS_LEVELS_MAX];
 		int n = translate_read_pids(&f->tr, t->process.pid, pids);
@@ -230,7 +259,25 @@ static int by_namespace(struct finder *f)
 
 static int by_name(struct finder *f)
 {
-	return no_such_box(f, "no box has that name");
+	const struct address *a = f->address;
+	struct pidbox_target *t = f->target;
+	int r = registry_find(a->name, a->user[0] != '\0' ? a->user : NULL, &t->entry, f->err);
+
+	if (r < 0)
+		return r;
+	t->has_entry = true;
+	if (t->entry.id.pid == 0) {
+		t->pid_namespace = t->entry.pid_namespace;
+		return 0; /* it has ended, and its record is kept */
+	}
+	r = pidref_open(t->entry.id.pid, &t->process);
+	if (r == 0 && t->entry.id.start_ticks != 0 && t->process.start_ticks == 0)
+		r = pidref_read_start(&t->process);
+	if (r < 0 && r != -ESRCH)
+		return cannot_see(f, r);
+	if (r < 0 || !pidref_same(&t->entry.id, &t->process))
+		return no_such_box(f, "it has just ended");
+	return by_held_process(f);
 }
 
 struct candidates {
@@ -304,6 +351,8 @@ static int find_process(struct finder *f)
 	struct pidref process;
 	int r;
 
+	if (t->init.pid == 0 && t->has_entry)
+		return no_such_box(f, "the box has ended");
 	if (t->ns < 0 && !t->own)
 		return cannot_see(f, -EACCES);
 	r = t->own ? pidref_open(f->address->inside_pid, &process) : hold_inside(f, f->address->inside_pid, &process);
@@ -325,6 +374,10 @@ static int find(struct finder *f)
 
 	if (r < 0)
 		return r;
+	if (!t->has_entry && t->live && !t->own)
+		t->has_entry = registry_find_id(&t->init, t->pid_namespace, &t->entry) == 0;
+	if (t->has_entry && t->pid_namespace == 0)
+		t->pid_namespace = t->entry.pid_namespace;
 	if (f->address->inside_pid > 0)
 		return find_process(f);
 	if (t->process.pid > 0 || t->init.pid <= 0)
@@ -386,6 +439,8 @@ void pidbox_target_get_info(const struct pidbox_target *target, struct pidbox_ta
 		.one_process = target->one_process,
 		.own = target->own,
 		.live = target->live,
+		.name = target->has_entry && target->entry.name[0] != '\0' ? target->entry.name : NULL,
+		.pidbox = target->has_entry && target->live,
 	};
 	if (target->init.pid > 0)
 		pidref_format(&target->init, ret->id);

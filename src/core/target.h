@@ -4,6 +4,7 @@
 #define CORE_TARGET_H
 
 #include "core/address.h"
+#include "core/registry.h"
 #include "kern/pidref.h"
 
 #include <pidbox-target.h>
@@ -18,6 +19,9 @@ struct pidbox_target {
 	int ns;                 /* descriptor of it; -1: this user may not open it */
 	bool own;               /* the caller's own namespace, or an ancestor of it: not to be harmed */
 	bool live;              /* it had not ended when it was opened */
+	bool has_entry; /* it is a box of pidbox\'s own that can be asked, or whose record is kept (then it is not live)
+			 */
+	struct registry_entry entry;
 };
 
 #endif
