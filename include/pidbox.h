@@ -197,6 +197,13 @@ struct pidbox_sigmap {
 	uint8_t from, to;
 };
 
+/** Can others find a box, and give it orders? Their requests are served while the caller takes events. */
+enum pidbox_reachable {
+	PIDBOX_UNREACHABLE,
+	PIDBOX_REACHABLE,      /**< it has a control socket, for the caller's user and root; a name is taken first */
+	PIDBOX_REACHABLE_KEPT, /**< and by its name its record is kept after its end, a day at most */
+};
+
 #define PIDBOX_DEFAULT INT64_C(-1) /**< "as documented" for durations */
 
 struct pidbox; /* a running box */
@@ -262,7 +269,7 @@ struct pidbox_spec {
 	int64_t leak_grace_us; /**< how long what outlives the command may go on before it is a leak */
 	bool fail_on_leak;     /**< see pidbox_exit_status */
 	int report_fd;         /**< > 0: the init writes the record there when the caller is gone; not inherited */
-	const char *name;      /**< appears in the record */
+	const char *name;      /**< appears in the record; see reachable */
 	bool timing;           /**< measure every step */
 	/** Called by pidbox_spawn in its own thread as soon as PID 1 exists; may be NULL. It must not free the box. */
 	void (*on_created)(void *context, const struct pidbox *box);
@@ -272,54 +279,10 @@ struct pidbox_spec {
 	 * with -EINTR. A signalfd(2) of what may end the caller is meant. Not inherited. */
 	int interrupt_fd;
 	bool front_forwards; /**< the caller forwards its signals with pidbox_forward, see there (`pidbox run` does) */
-	uint8_t reserved_[3];
+	uint8_t reachable;   /**< enum pidbox_reachable. With a name a failure to be so is one of pidbox_spawn */
+	bool replace;        /**< end a live box of that name first, as it wants to be ended */
+	bool idle;           /**< no command: the init alone, until it is ended */
 };
-
-/** What was parsed from options. */
-struct pidbox_options;
-
-/** What a command line does itself, as bits: the library does nothing for them. */
-enum pidbox_option_flag {
-	PIDBOX_OPTION_SUMMARY = 1 << 0,   /**< --summary */
-	PIDBOX_OPTION_EXPLAIN = 1 << 1,   /**< --explain */
-	PIDBOX_OPTION_DRY_RUN = 1 << 2,   /**< --dry-run */
-	PIDBOX_OPTION_HELP = 1 << 3,      /**< --help */
-	PIDBOX_OPTION_CLOSE_FDS = 1 << 4, /**< --close-fds; spec->inherit_fds is false either way */
-};
-
-/**
- * Parse the options of `pidbox run`, up to the first operand; the rest is the command (pidbox-run(1)).
- * @param argc,argv  the options and the command, without "pidbox run" before them; NULL-terminated; argv and its
- * strings must outlive the options
- * @param ret        the caller's, to be freed with pidbox_options_free
- * @return 0; -EINVAL with code USAGE; -ENOMEM
- */
-PIDBOX_API int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **ret,
-				    struct pidbox_error *err);
-/** The spec in parsed options, ready for pidbox_spawn; may be changed. @return owned by the options */
-PIDBOX_API struct pidbox_spec *pidbox_options_spec(struct pidbox_options *opts);
-/** The N of --hold-fd N. The descriptor is the caller's to read: spec->hold is set. @return -EBADF when not given */
-PIDBOX_API int pidbox_options_hold_fd(const struct pidbox_options *opts);
-/** The N of --events fd:N. The descriptor is the caller's to write. @return -EBADF when not given */
-PIDBOX_API int pidbox_options_events_fd(const struct pidbox_options *opts);
-/** --report as given: a file, "fd:N" or "-". @return one of the strings of argv; NULL when not given */
-PIDBOX_API const char *pidbox_options_report(const struct pidbox_options *opts);
-/** Those of enum pidbox_option_flag that were given. @return the bits */
-PIDBOX_API uint32_t pidbox_options_flags(const struct pidbox_options *opts);
-/** Free parsed options; NULL is fine. A box that was spawned from them needs them no more. */
-PIDBOX_API void pidbox_options_free(struct pidbox_options *opts);
-
-/** One row of the table of `run`'s options. Its strings are static. */
-struct pidbox_option_row {
-	const char *group, *name, *argument, *help; /**< argument NULL: takes none */
-	char letter;                                /**< 0: no short form */
-	uint64_t reserved_[4];                      /**< room to grow */
-};
-/**
- * Row number index of the table of `run`'s options, for help texts and completions.
- * @return 0 and *ret, or -ENOENT after the last one
- */
-PIDBOX_API int pidbox_option_row(size_t index, struct pidbox_option_row *ret);
 
 /* ---------------------------------------------------------------- the plan */
 
@@ -366,7 +329,7 @@ PIDBOX_API void pidbox_plan_free(struct pidbox_plan *plan);
  * @param spec  is not needed after the call, nor is anything it points to; its environ is read, see above
  * @param ret   the caller's, to be freed with pidbox_free, which ends the box
  * @return 0; negative errno with err filled: -EINVAL (USAGE), -ENOENT (NOT_FOUND), -EPERM, -ENOSPC (NS_LIMIT),
- *         -EAGAIN (PROC_LIMIT), -EPROTO (somebody killed the init) and what a step can fail with
+ *         -EAGAIN (PROC_LIMIT), -EEXIST (NAME_TAKEN), -EPROTO (somebody killed the init) and what a step can fail with
  */
 PIDBOX_API int pidbox_spawn(const struct pidbox_spec *spec, struct pidbox **ret, struct pidbox_error *err);
 
@@ -383,7 +346,8 @@ PIDBOX_API int pidbox_pidfd(const struct pidbox *box);
 /**
  * A descriptor that is readable when pidbox_next_event may have something. What the library has read already, or says
  * by itself, does not make it readable: pidbox_timeout_us is 0 then, so ask for both before each poll(2).
- * @return owned by the box; -EBADF once the other end is closed, with as_pid1 from the start of the command on
+ * @return owned by the box; -EBADF once the other end is closed, with as_pid1 from the start of the command on, unless
+ * it is reachable
  */
 PIDBOX_API int pidbox_event_fd(const struct pidbox *box);
 /** The terminal's master end with spec->tty (pty(7)). @return owned by the box; -EBADF without a terminal */
@@ -589,6 +553,7 @@ PIDBOX_API void pidbox_free(struct pidbox *box);
 #endif
 
 #include <pidbox-exec.h>
+#include <pidbox-options.h>
 #include <pidbox-processes.h>
 #include <pidbox-target.h>
 #endif

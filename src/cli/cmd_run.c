@@ -56,9 +56,12 @@ static int dry_run(const struct pidbox_spec *spec)
 	return finish_output();
 }
 
+/* With those of clients that have come already. */
+enum { OWN_MAX = 128 };
+
 static void let_go_of_the_callers(const struct run *run)
 {
-	int own[16] = {
+	int own[OWN_MAX] = {
 		run->relay.signals,
 		terminal_fd(run->relay.terminal),
 		run->reporting.report_fd,
@@ -307,6 +310,7 @@ int cmd_run(int argc, char **argv)
 	/* What the command line does otherwise than the library. */
 	spec->inherit_fds = !(flags & PIDBOX_OPTION_CLOSE_FDS);
 	spec->front_forwards = true;
+	spec->reachable = PIDBOX_REACHABLE;
 	spec->hold = pidbox_options_hold_fd(run.opts) >= 0 || (flags & PIDBOX_OPTION_EXPLAIN) ||
 		     pidbox_options_events_fd(run.opts) >= 0;
 	if (flags & PIDBOX_OPTION_HELP)

@@ -76,9 +76,17 @@ static void tell_identity(struct pidbox *box)
 	(void)box_send(box, &msg, sizeof(msg));
 }
 
+static bool init_may_report(const struct pidbox *box)
+{
+	const struct wire_plan *w = box->plan->wire;
+
+	return (w->report_fd >= 0 || w->kept_fd >= 0) && !box->plan->as_pid1;
+}
+
 static void command_started(struct pidbox *box, pid_t about)
 {
 	box->held = false;
+	box->has_started = true;
 	box->exec_us = now_us() - box->t0_us;
 	if (box->plan->as_pid1) {
 		box->command_pid = box->init_pid;
@@ -87,7 +95,19 @@ static void command_started(struct pidbox *box, pid_t about)
 		box->command_pid = about;
 	}
 	mark_done(box, PIDBOX_SIDE_COMMAND);
-	if (box->plan->wire->report_fd >= 0 && !box->plan->as_pid1)
+	if (init_may_report(box))
+		tell_identity(box);
+}
+
+/* There is no command: all that there will be is ready. */
+static void idle_started(struct pidbox *box)
+{
+	box->held = false;
+	box->has_started = true;
+	if (box->ready_us < 0)
+		box->ready_us = now_us() - box->t0_us;
+	mark_done(box, PIDBOX_SIDE_INIT);
+	if (init_may_report(box))
 		tell_identity(box);
 }
 
@@ -112,6 +132,9 @@ static int setup_message(struct pidbox *box, const struct wire_msg *msg, pid_t a
 		mark_done(box, PIDBOX_SIDE_INIT);
 		box->ready_us = now_us() - box->t0_us;
 		box->held = true;
+		return 0;
+	case MSG_IDLE:
+		idle_started(box);
 		return 0;
 	case MSG_EXEC:
 		if (box->ready_us < 0)
@@ -153,7 +176,7 @@ static int wait_for_setup(struct pidbox *box, struct pidbox_error *err)
 		if (box->closed && !exec_announced)
 			return setup_ended(box, err);
 		if (box->closed || (exec_announced && box_runs_another_file(box))) {
-			box->closed = true;
+			box_set_closed(box);
 			command_started(box, box->init_pid);
 			return 0;
 		}

@@ -33,7 +33,8 @@ struct pidbox {
 	int interrupt_fd;       /* see spec; -1: none */
 	int64_t interrupted_us; /* when it became readable; 0: it has not */
 
-	bool held;   /* waits for pidbox_release */
+	bool held; /* waits for pidbox_release */
+	bool has_started;
 	bool closed; /* the init's end of the socket is closed */
 	bool has_result;
 	bool told_end; /* the caller has had PIDBOX_EVENT_RESULT */
@@ -51,6 +52,7 @@ struct pidbox {
 	bool ending;
 	bool killed; /* SIGKILL has been sent: the end is the kernel's to make */
 	struct witness witness;
+	struct reach *reach;      /* NULL: nobody reaches it; reach.c */
 	struct queued_msg *queue; /* what came while we waited for an answer; see messages.c */
 	size_t n_queue, queue_at;
 	int lost_signal; /* PID 1 has no handler for it, and somebody should hear of that */
@@ -73,9 +75,19 @@ bool box_is_ending(const struct pidbox *box);
 bool box_init_has_ended(const struct pidbox *box);
 /* Wait until there is a message or the init has ended. */
 int box_poll(const struct pidbox *box, int64_t timeout_us);
+/* ... or a client has a request. */
+int box_poll_all(const struct pidbox *box, int64_t timeout_us);
+/* The init's end of the socket is closed. */
+void box_set_closed(struct pidbox *box);
 /* The same while the box is set up. @return 0; -EINTR when the caller wants to give up (spec.interrupt_fd) */
 int box_poll_setup(struct pidbox *box, int64_t timeout_us);
 void box_take_leak(struct pidbox *box, const struct wire_msg *msg, pid_t pid);
+
+/* follow.c: pidbox_signal for somebody else */
+int box_signal_from(struct pidbox *box, int sig, pid_t pid, uid_t uid);
+/* wait.c: the command as it is in the plan. @return NULL-terminated, to be freed but for its strings; NULL: no memory
+ */
+char **box_argv(const struct pidbox *box);
 
 /* identity.c */
 void box_identify(struct pidbox *box);

@@ -120,13 +120,19 @@ void command_build(struct blob *b, const struct pidbox_spec *spec, const struct 
 	const char *path = env_lookup(spec, base, "PATH");
 	const char *default_argv[] = { shell != NULL && shell[0] != '\0' ? shell : "/bin/sh", NULL };
 	const char *const *argv = spec->argv != NULL && spec->argv[0] != NULL ? spec->argv : default_argv;
-	struct offsets list = { 0 };
+	struct offsets list = { 0 }, none = { 0 };
+
+	ret->envp = build_env(b, spec, base);
+	if (spec->idle) {
+		ret->argv = finish(b, &list);
+		ret->paths = finish(b, &none);
+		return;
+	}
 
 	ret->file = blob_str(b, argv[0]);
 	push(b, &list, spec->argv0 != NULL ? blob_str(b, spec->argv0) : ret->file);
 	for (size_t i = 1; argv[i] != NULL; i++)
 		push(b, &list, blob_str(b, argv[i]));
 	ret->argv = finish(b, &list);
-	ret->envp = build_env(b, spec, base);
 	ret->paths = build_paths(b, argv[0], path != NULL ? path : SEARCH_DEFAULT_PATH);
 }

@@ -30,6 +30,8 @@ static const char *subject(const struct pidbox_plan *plan, size_t row)
 const char *diagnose_doing(enum step_op op)
 {
 	static const char *const words[STEP_MAX_] = {
+		[STEP_CLAIM] = "naming the box",
+		[STEP_ENTRY] = "making the entry of the box",
 		[STEP_CONNECT] = "making the socket to the init",
 		[STEP_WITNESS] = "starting the witness of signals",
 		[STEP_LOAD_INIT] = "loading the init",
@@ -53,6 +55,7 @@ const char *diagnose_doing(enum step_op op)
 		[STEP_TIME_NS] = "setting the box's clocks",
 		[STEP_FIRST_PID] = "setting the command's PID",
 		[STEP_HOLD] = "waiting to be released",
+		[STEP_IDLE] = "getting ready to wait",
 		[STEP_START] = "starting the command's process",
 		[STEP_SESSION] = "taking the box's terminal",
 		[STEP_STDIO] = "putting the standard streams in place",

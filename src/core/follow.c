@@ -4,6 +4,7 @@
 
 #include "base/sys.h"
 #include "base/util.h"
+#include "core/reach.h"
 #include "kern/sig.h"
 
 #include <time.h>
@@ -15,7 +16,9 @@ int pidbox_pidfd(const struct pidbox *box)
 
 int pidbox_event_fd(const struct pidbox *box)
 {
-	return box->closed ? -EBADF : box->socket;
+	int all = reach_event_fd(box);
+
+	return all >= 0 ? all : box->closed ? -EBADF : box->socket;
 }
 
 int pidbox_tty_fd(const struct pidbox *box)
@@ -35,7 +38,7 @@ size_t pidbox_fds(const struct pidbox *box, int *fds, size_t n)
 			fds[count] = own[i];
 		count++;
 	}
-	return count;
+	return count + reach_fds(box, count < n ? fds + count : NULL, count < n ? n - count : 0);
 }
 
 int pidbox_get_step(const struct pidbox *box, size_t index, struct pidbox_step *ret)
@@ -98,6 +101,7 @@ int pidbox_next_event(struct pidbox *box, struct pidbox_event *ret)
 	pid_t about;
 	int r;
 
+	reach_turn(box);
 	if (box->plan->as_pid1)
 		pid1_check_deadlines(box);
 	if (box->lost_signal != 0) {
@@ -122,12 +126,14 @@ int pidbox_next_event(struct pidbox *box, struct pidbox_event *ret)
 
 int64_t pidbox_timeout_us(const struct pidbox *box)
 {
-	int64_t at = box->plan->as_pid1 ? pid1_next_deadline(box) : 0;
+	int64_t at = box->plan->as_pid1 ? pid1_next_deadline(box) : 0, of_clients = reach_next_deadline(box);
 	int64_t left;
 
 	/* What is here already, or is told by us alone, no descriptor becomes readable for. */
 	if (box->queue_at < box->n_queue || box->lost_signal != 0 || untold_end(box))
 		return 0;
+	if (of_clients != 0 && (at == 0 || of_clients < at))
+		at = of_clients;
 	if (at == 0)
 		return -1;
 	left = at - now_us();
@@ -145,11 +151,16 @@ static int send_signal(struct pidbox *box, int sig, const struct wire_msg *msg)
 	return box->plan->as_pid1 ? pid1_signal(box, sig, msg) : box_send(box, msg, WIRE_HEAD);
 }
 
-int pidbox_signal(struct pidbox *box, int sig)
+int box_signal_from(struct pidbox *box, int sig, pid_t pid, uid_t uid)
 {
-	struct wire_msg msg = { .type = MSG_SIGNAL, .signal = sig, .sender_pid = getpid(), .sender_uid = getuid() };
+	struct wire_msg msg = { .type = MSG_SIGNAL, .signal = sig, .sender_pid = pid, .sender_uid = uid };
 
 	return send_signal(box, sig, &msg);
+}
+
+int pidbox_signal(struct pidbox *box, int sig)
+{
+	return box_signal_from(box, sig, getpid(), getuid());
 }
 
 /* Take one more of this signal, if it is pending. */

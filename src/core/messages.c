@@ -3,6 +3,7 @@
 #include "core/box.h"
 
 #include "base/util.h"
+#include "core/reach.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,6 +21,12 @@ bool box_init_has_ended(const struct pidbox *box)
 bool box_is_ending(const struct pidbox *box)
 {
 	return box->has_result || (box->plan->as_pid1 ? box->killed : box->closed);
+}
+
+void box_set_closed(struct pidbox *box)
+{
+	box->closed = true;
+	reach_forget_init(box);
 }
 
 /* ECONNRESET comes once, and before what is left to read: the init has ended with a message of ours unread. */
@@ -61,7 +68,7 @@ static int receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
 		n = read_message(box, &head); /* it may have spoken just before */
 	}
 	if (n <= 0) {
-		box->closed = true;
+		box_set_closed(box);
 		return 0;
 	}
 	if ((size_t)n < WIRE_HEAD)
@@ -145,10 +152,10 @@ static bool is_readable(int fd)
 	return poll(&readable, 1, 0) > 0;
 }
 
-static int poll_with(const struct pidbox *box, int interrupt_fd, int64_t timeout_us)
+static int poll_with(const struct pidbox *box, int messages, int interrupt_fd, int64_t timeout_us)
 {
 	struct pollfd fds[] = {
-		{ .fd = box->closed ? -1 : box->socket, .events = POLLIN },
+		{ .fd = messages, .events = POLLIN },
 		{ .fd = box->pidfd, .events = POLLIN },
 		{ .fd = interrupt_fd, .events = POLLIN },
 	};
@@ -158,9 +165,19 @@ static int poll_with(const struct pidbox *box, int interrupt_fd, int64_t timeout
 	return n < 0 ? -errno : n;
 }
 
+static int init_socket(const struct pidbox *box)
+{
+	return box->closed ? -1 : box->socket;
+}
+
 int box_poll(const struct pidbox *box, int64_t timeout_us)
 {
-	return poll_with(box, -1, timeout_us);
+	return poll_with(box, init_socket(box), -1, timeout_us);
+}
+
+int box_poll_all(const struct pidbox *box, int64_t timeout_us)
+{
+	return poll_with(box, pidbox_event_fd(box), -1, timeout_us);
 }
 
 /* A signal must not end what is about to work, for the command may want it: the set-up has a second to come to its end.
@@ -174,7 +191,7 @@ int box_poll_setup(struct pidbox *box, int64_t timeout_us)
 		return -EINTR;
 	if (interrupted && (timeout_us < 0 || left < timeout_us))
 		timeout_us = left;
-	(void)poll_with(box, interrupted ? -1 : box->interrupt_fd, timeout_us);
+	(void)poll_with(box, init_socket(box), interrupted ? -1 : box->interrupt_fd, timeout_us);
 	if (!interrupted && box->interrupt_fd >= 0 && is_readable(box->interrupt_fd))
 		box->interrupted_us = now_us();
 	return 0;

@@ -183,11 +183,18 @@ static void plan_kinds(struct maker *m)
 	m->user_ns = kinds & PIDBOX_NS_USER;
 }
 
+static bool is_named(const struct pidbox_spec *s)
+{
+	return s->name != NULL && s->reachable != PIDBOX_UNREACHABLE;
+}
+
 static void plan_outside(struct maker *m)
 {
 	char flags[256] = "";
 	size_t len = 0;
 
+	if (is_named(m->spec))
+		add(m, STEP_CLAIM, "open(\"%s\", O_CREAT), flock(LOCK_EX|LOCK_NB)", m->spec->name);
 	add(m, STEP_CONNECT, "socketpair(AF_UNIX, SOCK_SEQPACKET), pidfd_open(front)");
 	if (m->spec->as_pid1 && m->spec->front_forwards && !m->spec->tty)
 		add(m, STEP_WITNESS, "clone()");
@@ -208,6 +215,10 @@ static void plan_outside(struct maker *m)
 	add(m, STEP_EXEC_INIT, "execveat(init, \"\", AT_EMPTY_PATH)");
 	if (m->user_ns)
 		plan_maps(m, true);
+	if (m->spec->reachable != PIDBOX_UNREACHABLE)
+		add(m, STEP_ENTRY, "bind(\"PID:INODE\"), listen()");
+	/* Without an entry a box with a name is none: its command waits for that. */
+	m->plan->needs_go |= is_named(m->spec);
 	if (m->plan->needs_go)
 		add(m, STEP_GO, "send(init, GO)");
 }
@@ -306,7 +317,9 @@ static void plan_inside(struct maker *m)
 		plan_sysctls(m);
 	if (s->hold)
 		add(m, STEP_HOLD, "send(front, READY), recv(front)");
-	if (!s->as_pid1)
+	if (s->idle)
+		add(m, STEP_IDLE, "send(front, IDLE)");
+	else if (!s->as_pid1)
 		add(m, STEP_START, kinds & PIDBOX_NS_TIME ? "clone(CLONE_VFORK)" : "clone(CLONE_VM|CLONE_VFORK)");
 }
 
@@ -334,22 +347,33 @@ static void plan_user(struct maker *m, const struct user_ids *user)
 		add(m, STEP_USER, "setgroups(%zu), setresgid(%u), setresuid(%u)", user->n_groups, user->gid, user->uid);
 }
 
-static void plan_command(struct maker *m)
+/* An idle box has these too: what is started in it later is this user, there. */
+static void plan_who(struct maker *m)
 {
 	const struct pidbox_spec *s = m->spec;
-	const struct plan_facts *f = m->facts;
-	const char *shown = s->argv != NULL && s->argv[0] != NULL ? s->argv[0] : "the shell";
 
-	if (s->tty)
-		add(m, STEP_SESSION, "setsid(), ioctl(TIOCSCTTY)");
-	if (s->tty || s->stdio != NULL)
-		add(m, STEP_STDIO, "dup3() onto 0, 1, 2");
 	if (s->user != NULL)
-		plan_user(m, &f->user);
+		plan_user(m, &m->facts->user);
 	if (s->chdir != NULL)
 		add(m, STEP_CHDIR, "chdir(\"%s\")", s->chdir)->text = blob_str(&m->blob, s->chdir);
 	if (plan_find(m->plan, STEP_RAISE_CAPS) >= 0)
 		add(m, STEP_DROP_CAPS, "prctl(PR_CAP_AMBIENT_LOWER), capset(inheritable)");
+}
+
+static void plan_command(struct maker *m)
+{
+	const struct pidbox_spec *s = m->spec;
+	const char *shown = s->argv != NULL && s->argv[0] != NULL ? s->argv[0] : "the shell";
+
+	if (s->idle) {
+		plan_who(m);
+		return;
+	}
+	if (s->tty)
+		add(m, STEP_SESSION, "setsid(), ioctl(TIOCSCTTY)");
+	if (s->tty || s->stdio != NULL)
+		add(m, STEP_STDIO, "dup3() onto 0, 1, 2");
+	plan_who(m);
 	if (!s->inherit_fds)
 		add(m, STEP_CLOSE_FDS, "close_range() but for 0, 1, 2 and %zu kept", s->n_keep_fds);
 	add(m, STEP_SIGNALS, "rt_sigprocmask(SIG_SETMASK)");
@@ -371,10 +395,11 @@ static void fill_wire(struct maker *m, struct wire_plan *w)
 	w->version = WIRE_VERSION;
 	w->flags = (s->as_pid1 ? WIRE_AS_PID1 : 0u) | (s->hold ? WIRE_HOLD : 0u) | (s->account ? WIRE_ACCOUNT : 0u) |
 		   (s->timing ? WIRE_TIMING : 0u) | (s->inherit_fds ? 0u : WIRE_CLOSE_FDS) |
-		   (s->front_forwards && !s->tty ? WIRE_SHARED_GROUP : 0u) | (s->has_grace ? WIRE_HAS_GRACE : 0u) |
-		   (m->plan->kinds & PIDBOX_NS_TIME ? WIRE_FORK : 0u) | (s->front_forwards ? WIRE_ONE_THREAD : 0u) |
-		   (s->sigchld_ignored ? WIRE_SIGCHLD_IGNORED : 0u);
-	w->front_pidfd = w->tty_fd = -1;
+		   (s->front_forwards && !s->tty && !s->idle ? WIRE_SHARED_GROUP : 0u) |
+		   (s->has_grace ? WIRE_HAS_GRACE : 0u) | (m->plan->kinds & PIDBOX_NS_TIME ? WIRE_FORK : 0u) |
+		   (s->front_forwards ? WIRE_ONE_THREAD : 0u) | (s->sigchld_ignored ? WIRE_SIGCHLD_IGNORED : 0u) |
+		   (s->fail_on_leak ? WIRE_FAIL_ON_LEAK : 0u);
+	w->front_pidfd = w->tty_fd = w->kept_fd = -1;
 	w->report_fd = s->report_fd > 0 ? s->report_fd : -1;
 	w->tty = s->tty;
 	w->stdio_given = s->stdio != NULL || s->tty;
@@ -431,6 +456,9 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	(void)blob_add(&m.blob, NULL, sizeof(struct wire_plan));
 	plan->proc = spec->proc;
 	plan->as_pid1 = spec->as_pid1;
+	plan->idle = spec->idle;
+	plan->reachable = spec->reachable;
+	plan->replace = spec->replace;
 	plan_kinds(&m);
 	plan_outside(&m);
 	plan_inside(&m);

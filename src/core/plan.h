@@ -49,7 +49,9 @@ struct pidbox_plan {
 	bool needs_go;          /* the front has something to do after the clone */
 	struct plan_map uid_map, gid_map;
 	enum pidbox_proc proc;
-	bool as_pid1;
+	bool as_pid1, idle;
+	uint8_t reachable; /* enum pidbox_reachable */
+	bool replace;
 	char helper_words[256]; /* what newuidmap or newgidmap said when it refused */
 	uint32_t file;          /* offset in wire: what is executed, as it was written */
 };

@@ -23,6 +23,20 @@ const char *record_reason_word(enum pidbox_reason reason)
 	return words[reason];
 }
 
+int record_exit_status(const struct pidbox_result *res, bool fail_on_leak)
+{
+	if (res->reason == PIDBOX_REASON_TIMEOUT || res->reason == PIDBOX_REASON_CPU_TIME)
+		return PIDBOX_EXIT_TIMEOUT;
+	if (res->reason == PIDBOX_REASON_SETUP_FAILED)
+		return PIDBOX_EXIT_FAILED;
+	if (res->signal > 0)
+		return 128 + (res->signal & 0x7f);
+	if (res->exit_code == 0 && fail_on_leak && res->leaked_total > 0)
+		return PIDBOX_EXIT_LEAK;
+	/* Nobody knows how PID 1 ended: its status was thrown away. */
+	return res->exit_code < 0 ? PIDBOX_EXIT_FAILED : res->exit_code & 0xff;
+}
+
 /* ------------------------------------------------------------ values; the unknown is null */
 
 static void key(struct sink *s, const char *name)

@@ -23,6 +23,8 @@ struct record {
 };
 
 void record_write(struct sink *s, const struct record *record);
+/** What `pidbox run` exits with (pidbox-run(1)): 0 to 255. */
+int record_exit_status(const struct pidbox_result *res, bool fail_on_leak);
 /** The word of a reason: "exited". */
 const char *record_reason_word(enum pidbox_reason reason);
 

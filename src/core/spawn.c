@@ -35,6 +35,7 @@
 #include "base/sys.h"
 #include "base/util.h"
 #include "core/child.h"
+#include "core/reach.h"
 #include "kern/idmap.h"
 #include "kern/ns.h"
 #include "kern/pidmax.h"
@@ -140,7 +141,28 @@ struct start {
 	size_t n_open_fds;
 	/* of a step that failed in the child */
 	int failed_row;
+	struct pidbox_error *err;
+	bool worded; /* err is filled */
 };
+
+/* What can go wrong with a name is told by those who know of names. */
+static int step_claim(struct start *s, size_t row)
+{
+	int r = reach_claim(s->box, s->err);
+
+	(void)row;
+	s->worded = r < 0;
+	return r;
+}
+
+static int step_entry(struct start *s, size_t row)
+{
+	int r = reach_open(s->box, s->err);
+
+	(void)row;
+	s->worded = r < 0;
+	return r;
+}
 
 static int step_connect(struct start *s, size_t row)
 {
@@ -214,6 +236,7 @@ static int collect_fds(struct start *s)
 	fds[n++] = s->inside;
 	fds[n++] = s->front_pidfd;
 	fds[n++] = w->report_fd;
+	fds[n++] = w->kept_fd;
 	fds[n++] = w->tty_fd;
 	for (int i = 0; i < 3 && w->stdio_given; i++)
 		if (w->stdio[i] != i || fcntl(i, F_GETFD) >= 0) /* i: as it is, maybe closed */
@@ -401,6 +424,7 @@ static int prepare(struct start *s)
 static int run_front_steps(struct start *s)
 {
 	static int (*const run[STEP_MAX_])(struct start *, size_t) = {
+		[STEP_CLAIM] = step_claim,
 		[STEP_CONNECT] = step_connect,
 		[STEP_WITNESS] = step_witness,
 		[STEP_LOAD_INIT] = step_load_init,
@@ -409,6 +433,7 @@ static int run_front_steps(struct start *s)
 		[STEP_CLONE] = step_clone,
 		[STEP_MAP_FRONT] = step_map_front,
 		[STEP_MAP_HELPER] = step_map_helper,
+		[STEP_ENTRY] = step_entry,
 		[STEP_GO] = step_go,
 	};
 	struct pidbox_plan *plan = s->box->plan;
@@ -426,7 +451,7 @@ static int run_front_steps(struct start *s)
 		if (r < 0)
 			return r;
 		now = now_us();
-		row->done = true;
+		row->done = r == 0;
 		row->took_us = now - since;
 		since = now;
 	}
@@ -452,6 +477,7 @@ int box_start(struct pidbox *box, struct pidbox_error *err)
 		.inside = -1,
 		.slave = -1,
 		.failed_row = 0,
+		.err = err,
 	};
 	int r = prepare(&s);
 
@@ -460,7 +486,12 @@ int box_start(struct pidbox *box, struct pidbox_error *err)
 	release_start(&s);
 	if (r < 0) {
 		box_abort(box);
-		return diagnose_step(box->plan, (size_t)s.failed_row, -r, 0, err);
+		if (!s.worded)
+			return diagnose_step(box->plan, (size_t)s.failed_row, -r, 0, err);
+		if (err != NULL)
+			(void)snprintf(err->step, sizeof(err->step), "%s",
+				       step_rows[box->plan->rows[s.failed_row].op].name);
+		return r;
 	}
 	return 0;
 }

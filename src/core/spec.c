@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/util.h"
+#include "core/address.h"
 #include "kern/ns.h"
 
 #include <errno.h>
@@ -13,10 +14,10 @@
 enum { SPEC_SIZE_SANE = 65536 };
 
 /*
- * How large the struct was in 0.1, where it ended with reserved_: programs of then must be taken for ever. It has no
- * padding there, so that a member which comes next never stands where an old program has left garbage.
+ * How large the struct was in 0.1, where it ended with idle: programs of then must be taken for ever. It has no padding
+ * there, so that a member which comes next never stands where an old program has left garbage.
  */
-#define SPEC_SIZE_0_1 (offsetof(struct pidbox_spec, reserved_) + sizeof(((struct pidbox_spec *)NULL)->reserved_))
+#define SPEC_SIZE_0_1 (offsetof(struct pidbox_spec, idle) + sizeof(((struct pidbox_spec *)NULL)->idle))
 #ifdef __LP64__
 _Static_assert(SPEC_SIZE_0_1 == 360, "the layout of 0.1 never changes");
 _Static_assert(SPEC_SIZE_0_1 % _Alignof(struct pidbox_spec) == 0, "struct pidbox_spec has padding at its end");
@@ -52,9 +53,7 @@ int spec_take(const struct pidbox_spec *given, struct pidbox_spec *ret, struct p
 	}
 	memcpy(&spec, given, given->size < sizeof(spec) ? given->size : sizeof(spec));
 	/* From a newer header: fine as long as it asks for nothing that is unknown here. */
-	if (!all_zero(spec.reserved_, sizeof(spec.reserved_)) ||
-	    (given->size > sizeof(spec) &&
-	     !all_zero((const uint8_t *)given + sizeof(spec), given->size - sizeof(spec))))
+	if (given->size > sizeof(spec) && !all_zero((const uint8_t *)given + sizeof(spec), given->size - sizeof(spec)))
 		return too_old(err);
 	spec.size = sizeof(spec);
 	*ret = spec;
@@ -186,6 +185,36 @@ static int check_numbers(const struct pidbox_spec *s, struct pidbox_error *err)
 	return 0;
 }
 
+static int check_name(const struct pidbox_spec *s, struct pidbox_error *err)
+{
+	bool named = s->reachable != PIDBOX_UNREACHABLE && s->name != NULL;
+
+	if (s->reachable > PIDBOX_REACHABLE_KEPT)
+		return wrong(err, "an unknown value of reachable", "use the constants of pidbox.h");
+	if (s->replace && !named)
+		return wrong(err, "--replace is for a box with a name", "give it one with --name, or leave it out");
+	if (s->reachable == PIDBOX_REACHABLE_KEPT && !named)
+		return wrong(err, "a record is kept by the name of its box", "give the box a name");
+	if (named && !address_is_name(s->name, strlen(s->name)))
+		return wrong(err, "--name is none that a box can have",
+			     "begin with a letter; then letters, digits, '_', '.' and '-', 64 in all");
+	return 0;
+}
+
+static int check_idle(const struct pidbox_spec *s, struct pidbox_error *err)
+{
+	if (!s->idle)
+		return 0;
+	if (s->argv != NULL && s->argv[0] != NULL)
+		return wrong(err, "--idle has no command", "leave --idle or the command out");
+	if (s->as_pid1)
+		return wrong(err, "--idle is the init alone, and --as-pid1 has none", "leave one of them out");
+	if (s->tty || s->first_pid != 0)
+		return wrong(err, "--tty and --first-pid are for a command, and --idle has none",
+			     "leave one of them out; `pidbox exec -t` has a terminal");
+	return 0;
+}
+
 static int check_rest(const struct pidbox_spec *s, struct pidbox_error *err)
 {
 	if (s->tty && s->stdio != NULL)
@@ -206,7 +235,8 @@ static int check_rest(const struct pidbox_spec *s, struct pidbox_error *err)
 int spec_check(const struct pidbox_spec *spec, struct pidbox_error *err)
 {
 	static int (*const checks[])(const struct pidbox_spec *, struct pidbox_error *) = {
-		check_values, check_kinds, check_proc, check_pid1, check_pids, check_numbers, check_rest,
+		check_values,  check_kinds, check_proc, check_pid1, check_pids,
+		check_numbers, check_name,  check_idle, check_rest,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

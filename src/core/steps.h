@@ -9,6 +9,8 @@
 #include <pidbox.h>
 
 #define STEPS(X)                                                                                                       \
+	X(CLAIM, FRONT, "claim", "takes the name, so that no other box of this user has it",                           \
+	  "flock(2): the lock of a file ends with its holder, however that ends")                                      \
 	X(CONNECT, FRONT, "connect", "makes the socket between front and init, and a pidfd of the front",              \
 	  "pidfd_open(2): by it the init sees the front's end, however that comes")                                    \
 	X(WITNESS, FRONT, "witness", "starts a process in the front's group that sees what the group gets",            \
@@ -30,6 +32,8 @@
 	  "R2: the parent finishes its set-up while the child waits")                                                  \
 	X(MAP_HELPER, FRONT, "map-subids", "maps the caller's subordinate ids with newuidmap and newgidmap",           \
 	  "R2: the parent finishes its set-up while the child waits")                                                  \
+	X(ENTRY, FRONT, "entry", "makes the socket by which others reach the box",                                     \
+	  "unix(7): a socket has a name in the file system, and tells who is at the other end")                        \
 	X(GO, FRONT, "go", "lets the init go on", "R2: a message is the checkpoint")                                   \
 	X(CHECKPOINT, INIT, "checkpoint", "waits until the front has done its part",                                   \
 	  "R2: a message is the checkpoint")                                                                           \
@@ -50,6 +54,8 @@
 	X(FIRST_PID, INIT, "first-pid", "sets the PID that comes next",                                                \
 	  "proc_sys_kernel(5): ns_last_pid is the last PID given out in this namespace")                               \
 	X(HOLD, INIT, "hold", "reports that all is ready, and waits", "R2: a message is the checkpoint")               \
+	X(IDLE, INIT, "idle", "reports that all is ready; there is no command",                                        \
+	  "R6: the first process is the init, whether anything else begins or not")                                    \
 	X(START, INIT, "start", "makes the process that becomes the command",                                          \
 	  "vfork(2): the init waits until it has been executed; nothing else is in the box yet that could stop it")    \
 	X(SESSION, COMMAND, "session", "starts a session on the box's terminal",                                       \

@@ -4,6 +4,7 @@
 
 #include "base/sys.h"
 #include "base/util.h"
+#include "core/reach.h"
 #include "core/record.h"
 #include "kern/oom.h"
 
@@ -116,6 +117,8 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 
 		while (pidbox_next_event(box, &ev) > 0)
 			continue;
+		if (box_is_ending(box))
+			reach_withdraw(box); /* while the kernel takes the box down */
 		if (ended) {
 			finish(box);
 			break;
@@ -136,9 +139,10 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 			}
 			left = sooner(left, patience_us);
 		}
-		(void)box_poll(box, sooner(left, pidbox_timeout_us(box)));
+		(void)box_poll_all(box, sooner(left, pidbox_timeout_us(box)));
 	}
 	complete_result(box);
+	reach_end(box);
 	if (ret != NULL)
 		*ret = box->result;
 	return 0;
@@ -146,26 +150,28 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 
 int pidbox_exit_status(const struct pidbox *box, const struct pidbox_result *res)
 {
-	if (res == NULL)
-		res = &box->result;
-	if (res->reason == PIDBOX_REASON_TIMEOUT || res->reason == PIDBOX_REASON_CPU_TIME)
-		return PIDBOX_EXIT_TIMEOUT;
-	if (res->reason == PIDBOX_REASON_SETUP_FAILED)
-		return PIDBOX_EXIT_FAILED;
-	if (res->signal > 0)
-		return 128 + (res->signal & 0x7f);
-	if (res->exit_code == 0 && box->fail_on_leak && res->leaked_total > 0)
-		return PIDBOX_EXIT_LEAK;
-	/* Nobody knows how PID 1 ended: its status was thrown away. */
-	return res->exit_code < 0 ? PIDBOX_EXIT_FAILED : res->exit_code & 0xff;
+	return record_exit_status(res != NULL ? res : &box->result, box->fail_on_leak);
+}
+char **box_argv(const struct pidbox *box)
+{
+	const struct wire_plan *wire = box->plan->wire;
+	const uintptr_t *table = (const void *)((const char *)wire + wire->argv);
+	char **argv;
+	size_t n = 0;
+
+	while (table[n] != 0)
+		n++;
+	argv = calloc(n + 1, sizeof(*argv));
+	for (size_t i = 0; argv != NULL && i < n; i++)
+		argv[i] = (char *)(uintptr_t)plan_text(wire, (uint32_t)table[i]);
+	return argv;
 }
 
 size_t pidbox_record(const struct pidbox *box, char *buf, size_t size)
 {
 	const struct wire_plan *wire = box->plan->wire;
 	struct sink s = SINK_BUF(buf, size);
-	char **argv = NULL;
-	size_t n = 0;
+	char **argv = box_argv(box);
 	struct record rec = {
 		.result = &box->result,
 		.name = wire->name != 0 ? plan_text(wire, wire->name) : NULL,
@@ -176,15 +182,9 @@ size_t pidbox_record(const struct pidbox *box, char *buf, size_t size)
 		.init_pid = box->init_pid,
 		.command_pid = box->command_pid,
 		.started_realtime_us = wire->started_realtime_us,
+		.command = argv,
 	};
-	const uintptr_t *table = (const void *)((const char *)wire + wire->argv);
 
-	while (table[n] != 0)
-		n++;
-	argv = calloc(n + 1, sizeof(*argv));
-	for (size_t i = 0; argv != NULL && i < n; i++)
-		argv[i] = (char *)(uintptr_t)plan_text(wire, (uint32_t)table[i]);
-	rec.command = argv;
 	record_write(&s, &rec);
 	free(argv);
 	return (size_t)sink_end(&s);
@@ -238,6 +238,7 @@ void pidbox_free(struct pidbox *box)
 	if (box == NULL)
 		return;
 	box_abort(box);
+	reach_free(box);
 	witness_end(&box->witness);
 	cleanup_close(&box->socket);
 	cleanup_close(&box->pidfd);

@@ -34,6 +34,7 @@ enum wire_flag {
 	WIRE_HAS_GRACE = 1 << 7,       /* the grace was given: it holds even when the front is gone */
 	WIRE_SIGCHLD_IGNORED = 1 << 8, /* the command starts with SIGCHLD ignored, whatever the front did to it */
 	WIRE_ONE_THREAD = 1 << 9,      /* the front is a program of one thread: parent-death signals follow it */
+	WIRE_FAIL_ON_LEAK = 1 << 10,   /* for the status that is kept, when the front is gone */
 };
 
 /* One step of the inside (child, init or command), as numbers. Texts are offsets into the plan, 0: none. */
@@ -55,8 +56,8 @@ struct wire_plan {
 	uint32_t name;       /* offset of the box's name, 0: none */
 	uint32_t n_keep;
 	int32_t keep[WIRE_MAX_KEEP];
-	int32_t front_pidfd, report_fd, tty_fd; /* -1: none */
-	int32_t stdio[3];                       /* -1: closed; i: as it is */
+	int32_t front_pidfd, report_fd, kept_fd, tty_fd; /* -1: none */
+	int32_t stdio[3];                                /* -1: closed; i: as it is */
 	uint32_t stdio_given, tty;
 	uint64_t signal_mask;
 	uint64_t caps_ambient, caps_inheritable; /* what the caller had, to be put back before the command */
@@ -78,6 +79,7 @@ enum wire_type {
 	MSG_WARNING,    /* the same, but the box goes on */
 	MSG_HERE,       /* at a checkpoint: the init is there, and waits */
 	MSG_READY,      /* all steps before the start are done (only with WIRE_HOLD) */
+	MSG_IDLE,       /* all steps are done, and there is no command to start */
 	MSG_EXEC,       /* the command has been executed; the sender's credentials carry its PID */
 	MSG_STOPPED,    /* the command was stopped by signal */
 	MSG_ECHO,       /* with WIRE_SHARED_GROUP: the init got signal, from its group or alone? value = its number */

@@ -78,7 +78,7 @@ void end_now(struct box *b)
 	exec_box_ends(b);
 	if (b->plan->flags & WIRE_ACCOUNT)
 		reap_everything(b);
-	if (b->command > 0) { /* dies with us, see below */
+	if (b->command > 0 || b->idle) { /* dies with us, see below */
 		b->result.signal = SIGKILL;
 		b->result.exit_code = -1;
 	}
@@ -145,6 +145,15 @@ void end_command_ended(struct box *b, int status)
 	b->deadline[DEADLINE_LEAK_GRACE] = later(now_us(), b->plan->leak_grace_us);
 }
 
+/* As a command would that has no handlers: the signal ends it, and --on-exit decides for what others have started. */
+void end_idle(struct box *b, int sig)
+{
+	b->idle = false;
+	b->forwarded = sig;
+	b->children = true; /* perhaps nobody is left */
+	end_command_ended(b, sig);
+}
+
 /* ------------------------------------------------------------ somebody wants it to end */
 
 void end_begin(struct box *b, enum pidbox_reason why, int64_t grace_us)
@@ -157,7 +166,7 @@ void end_begin(struct box *b, enum pidbox_reason why, int64_t grace_us)
 		b->asked = why;
 	}
 	/* A time limit ends the box however the command reacted, even when that has ended already. */
-	if (!again && (b->command > 0 || why == PIDBOX_REASON_TIMEOUT || why == PIDBOX_REASON_CPU_TIME))
+	if (!again && (b->command > 0 || b->idle || why == PIDBOX_REASON_TIMEOUT || why == PIDBOX_REASON_CPU_TIME))
 		b->result.reason = why;
 	if (b->asked != PIDBOX_REASON_KILLED)
 		b->result.ended_by_signal = 0;

@@ -97,6 +97,7 @@ struct box {
 
 	volatile struct start *start; /* where both see it */
 	pid_t command;                /* inside PID; 0 once it has been reaped */
+	bool idle;                    /* there is no command, and nobody has ended the box yet */
 	pid_t first_pid;              /* what it is to be; 0: whatever comes */
 	uint32_t first_pid_step;
 	bool stopped;                    /* the command is, and so is to be, for a shell to see it, the front */
@@ -171,6 +172,7 @@ void signals_stop_command(struct box *b);
 
 /* end.c */
 void end_command_ended(struct box *b, int status);
+void end_idle(struct box *b, int sig);
 void end_begin(struct box *b, enum pidbox_reason why, int64_t grace_us);
 void end_check_deadlines(struct box *b);
 int64_t end_next_deadline(const struct box *b);

@@ -210,6 +210,7 @@ static void keep_own_fds(struct box *b)
 		(unsigned)b->socket,
 		(unsigned)b->plan->front_pidfd,
 		(unsigned)b->plan->report_fd,
+		(unsigned)b->plan->kept_fd,
 		(unsigned)b->plan->tty_fd, /* so that its master does not see an end while the command lives */
 		(unsigned)b->proc,
 	};
@@ -231,20 +232,13 @@ static void keep_own_fds(struct box *b)
 	close_between(next, ~0u);
 }
 
-/*
- * Make the process that becomes the command. With shared memory it leaves its failure where we read it; a process with
- * a memory of its own (time namespaces: a process that shares memory stays in its parent's, time_namespaces(7)) needs a
- * shared page for that. Both keep us waiting until they have executed or ended.
+/* What the loop needs is made before anybody else is inside: an init that heard nothing would leave its box for ever.
  */
-static int step_start(struct box *b, const struct wire_step *step, uint32_t index)
+static int get_ready(struct box *b)
 {
-	struct wire_msg msg = { .type = MSG_EXEC, .step = index };
 	const uint64_t all = SIGBITS_ALL;
-	pid_t pid;
 	int r;
 
-	(void)step;
-	/* Before the start: an init that heard nothing would leave its box for ever. */
 	b->signals = sys_signalfd(&all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (b->signals < 0)
 		return b->signals;
@@ -256,6 +250,51 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 		return r;
 	survey_prepare(b);
 	b->exec_us = now_us();
+	return 0;
+}
+
+/*
+ * Somebody may stop the init from outside and then kill the front: a stopped init could not see that. SIGCONT at the
+ * front's end wakes it. Only of a program of one thread: it is a thread that these signals follow (prctl(2)).
+ */
+static void be_woken_at_the_fronts_end(const struct box *b)
+{
+	if (b->plan->flags & WIRE_ONE_THREAD)
+		(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
+}
+
+static int step_idle(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	int r = get_ready(b);
+
+	(void)step;
+	(void)index;
+	if (r < 0)
+		return r;
+	b->idle = true;
+	signals_close_window(b);
+	be_woken_at_the_fronts_end(b);
+	if (b->plan->flags & WIRE_TIMING)
+		box_send_times(b);
+	box_send(b, &(struct wire_msg){ .type = MSG_IDLE }, WIRE_HEAD, 0);
+	keep_own_fds(b);
+	return 0;
+}
+
+/*
+ * Make the process that becomes the command. With shared memory it leaves its failure where we read it; a process with
+ * a memory of its own (time namespaces: a process that shares memory stays in its parent's, time_namespaces(7)) needs a
+ * shared page for that. Both keep us waiting until they have executed or ended.
+ */
+static int step_start(struct box *b, const struct wire_step *step, uint32_t index)
+{
+	struct wire_msg msg = { .type = MSG_EXEC, .step = index };
+	int r = get_ready(b);
+	pid_t pid;
+
+	(void)step;
+	if (r < 0)
+		return r;
 	signals_open_window(b);
 	pid = b->plan->flags & WIRE_FORK ? (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) : vfork();
 	if (pid == 0) {
@@ -270,13 +309,7 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 	if (pid < 0)
 		return -errno;
 	signals_close_window(b);
-	/*
-	 * Somebody may stop the init from outside and then kill the front: a stopped init could not see that. SIGCONT
-	 * at the front's end wakes it. Only of a program of one thread: it is a thread that these signals follow
-	 * (prctl(2)).
-	 */
-	if (b->plan->flags & WIRE_ONE_THREAD)
-		(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
+	be_woken_at_the_fronts_end(b);
 	if (b->start->errnum != 0)
 		box_fail(b, b->start->step, b->start->errnum, b->start->aux);
 	b->command = pid;
@@ -303,6 +336,7 @@ int inside_step(struct box *b, uint32_t index)
 		[STEP_TIME_NS] = step_time_ns,
 		[STEP_FIRST_PID] = step_first_pid,
 		[STEP_HOLD] = step_hold,
+		[STEP_IDLE] = step_idle,
 		[STEP_START] = step_start,
 	};
 	const struct wire_step *step = &b->plan->steps[index];

@@ -225,7 +225,7 @@ void loop_run(struct box *b)
 
 		if (b->children) {
 			b->children = false;
-			if (!loop_reap(b))
+			if (!loop_reap(b) && !b->idle)
 				end_now(b);
 		}
 		end_check_deadlines(b);

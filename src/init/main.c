@@ -167,6 +167,7 @@ int main(int argc, char **argv)
 		return PIDBOX_EXIT_FAILED;
 	close_at_exec(b->plan->front_pidfd);
 	close_at_exec(b->plan->report_fd);
+	close_at_exec(b->plan->kept_fd);
 	close_at_exec(b->plan->tty_fd);
 	/* Until the command has been started there is nothing to end in an orderly way. Later: see step_start. */
 	if (b->plan->flags & WIRE_ONE_THREAD) {

@@ -28,10 +28,10 @@ void report_keep_leak(struct box *b, const struct wire_leak *leak)
 	b->result.leaked = kept;
 }
 
-void report_write(struct box *b)
+static void write_to(struct box *b, int fd, bool with_status)
 {
 	static char buf[4096];
-	struct sink s = SINK_FD(buf, sizeof(buf), b->plan->report_fd);
+	struct sink s = SINK_FD(buf, sizeof(buf), fd);
 	struct record rec = {
 		.result = &b->result,
 		.name = box_text(b, b->plan->name),
@@ -45,9 +45,23 @@ void report_write(struct box *b)
 		.started_realtime_us = b->plan->started_realtime_us,
 	};
 
-	if (b->plan->report_fd < 0)
+	if (fd < 0)
 		return;
+	if (with_status) { /* core/entry.h */
+		sink_str(&s, "exit ");
+		sink_num(&s, record_exit_status(&b->result, b->plan->flags & WIRE_FAIL_ON_LEAK));
+		sink_str(&s, " ");
+		sink_num(&s, b->result.signal);
+		sink_str(&s, "\n");
+	}
 	record_write(&s, &rec);
 	sink_str(&s, "\n");
 	(void)sink_end(&s); /* a full disk: nobody is left to hear of it */
+}
+
+void report_write(struct box *b)
+{
+	/* A report may go to a pipe that nobody reads: that one last. */
+	write_to(b, b->plan->kept_fd, true);
+	write_to(b, b->plan->report_fd, false);
 }

@@ -67,12 +67,29 @@ static void note_sender(struct box *b, int sig, int mapped, pid_t sender, int64_
 	b->result.ended_by_uid = uid;
 }
 
+/* To a box without a command. */
+static void pass_to_idle(struct box *b, int sig, int mapped, pid_t sender, int64_t uid)
+{
+	if (!ends_by_default(mapped))
+		return;
+	if (!b->ending) {
+		b->result.ended_by_signal = sig;
+		b->result.ended_by_pid = sender;
+		b->result.ended_by_uid = uid;
+	}
+	end_idle(b, mapped);
+}
+
 static void pass_on(struct box *b, int sig, bool queued, int64_t value, pid_t sender, int64_t uid)
 {
 	int mapped = b->plan->signal_map[sig];
 
 	if (mapped == 0)
 		return;
+	if (b->idle) {
+		pass_to_idle(b, sig, mapped, sender, uid);
+		return;
+	}
 	note_sender(b, sig, mapped, sender, uid);
 	deliver(b, mapped, queued, value);
 }
@@ -256,6 +273,8 @@ void signals_stop_command(struct box *b)
 {
 	int sig = b->plan->signal_map[b->plan->stop_signal];
 
+	if (b->idle && sig != 0 && ends_by_default(sig))
+		end_idle(b, sig);
 	if (b->command == 0 || sig == 0)
 		return;
 	b->forwarded = sig;

@@ -160,11 +160,11 @@ static void sizes(void)
 		   strstr(err.why, PIDBOX_VERSION) != NULL && err.fix[0] != '\0',
 	   "one that does is refused: %s", err.what);
 	newer.newer[3] = 0;
-	spec->reserved_[LEN(spec->reserved_) - 1] = 1;
+	spec->reachable = 255;
 	ok(pidbox_spawn(spec, &box, &err) == -EINVAL && err.code == PIDBOX_CODE_USAGE && box == NULL,
-	   "so is one that uses what has no name yet");
+	   "so is one that uses a value which has no meaning yet");
+	spec->reachable = PIDBOX_UNREACHABLE;
 #ifdef __LP64__
-	spec->reserved_[LEN(spec->reserved_) - 1] = 0;
 	spec->size = 360;
 	ok(run(spec, NULL) == 0, "a program that was compiled with the header of 0.1 is served for ever");
 #endif

@@ -113,11 +113,11 @@ result "only pidbox_* can collide with names of who links libpidbox.a" $? "$unpr
 	"$(nm -D --defined-only "$so" | awk '{print $3}' | grep '^pidbox_' | sort)" ]
 result "both libraries export the same" $?
 for name in $(nm -D --defined-only "$so" | awk '{print $3}' | grep '^pidbox_'); do
-	grep -q "$name" "$top/include/pidbox.h" || missing="$missing $name"
+	grep -q "$name" "$top"/include/pidbox*.h || missing="$missing $name"
 done
 [ -z "$missing" ]
 result "all that is exported is in the header" $? "$missing"
-for name in $(sed -n 's/^PIDBOX_API.*[ *]\(pidbox_[a-z0-9_]*\)(.*/\1/p' "$top/include/pidbox.h"); do
+for name in $(sed -n 's/^PIDBOX_API.*[ *]\(pidbox_[a-z0-9_]*\)(.*/\1/p' "$top"/include/pidbox*.h); do
 	nm -D --defined-only "$so" | grep -qw "$name" || absent="$absent $name"
 done
 [ -z "$absent" ]

@@ -43,13 +43,15 @@ static const struct pidbox_spec helped = SPEC(.map = PIDBOX_MAP_AUTO, .user = "5
 static const struct pidbox_spec front_maps =
 	SPEC(.map = PIDBOX_MAP_ROOT, .propagation = PIDBOX_PROPAGATION_SHARED, .proc = PIDBOX_PROC_FRESH);
 static const struct pidbox_spec hidden = SPEC(.proc = PIDBOX_PROC_NONE);
+static const struct pidbox_spec idle = { .size = sizeof(struct pidbox_spec), .idle = true };
 static const struct pidbox_spec pid1 = SPEC(.as_pid1 = true, .front_forwards = true);
 
 static const struct {
 	const struct pidbox_spec *spec;
 	const struct plan_facts *facts;
 } worlds[] = {
-	{ &everything, &ann }, { &helped, &ann_subids }, { &front_maps, &root }, { &hidden, &root }, { &pid1, &root },
+	{ &everything, &ann }, { &helped, &ann_subids }, { &front_maps, &root },
+	{ &hidden, &root },    { &pid1, &root },         { &idle, &ann },
 };
 
 static struct pidbox_plan *make(const struct pidbox_spec *spec, const struct plan_facts *facts)
@@ -69,7 +71,8 @@ static struct pidbox_plan *make(const struct pidbox_spec *spec, const struct pla
 #define ALWAYS EPERM, EACCES, ENOSYS, ENOMEM /* seccomp and security modules answer so anywhere */
 #define FILES  EMFILE, ENFILE
 
-/* No row: loopback only warns; checkpoint and hold leave the words to the front that is gone. */
+/* No row: loopback only warns; checkpoint and hold leave the words to the front that is gone; claim and entry have
+ * words of their own (core/claim.c, core/reach.c). */
 static const struct {
 	enum step_op op;
 	int errnums[32];
@@ -108,6 +111,8 @@ static const struct {
 	/* unshare(2), time_namespaces(7) */
 	{ STEP_TIME_NS, { ALWAYS, FILES, EINVAL, ENOENT, EROFS, ERANGE, ENOSPC } },
 	{ STEP_FIRST_PID, { ALWAYS, FILES, EINVAL, ENOENT, EROFS } },
+	/* signalfd(2), epoll_create(2), epoll_ctl(2) */
+	{ STEP_IDLE, { ALWAYS, FILES, ENODEV, ENOSPC } },
 	/* vfork(2), signalfd(2) */
 	{ STEP_START, { ALWAYS, FILES, EAGAIN, ENODEV } },
 	/* setsid(2), TIOCSCTTY in ioctl_tty(2) */
@@ -149,7 +154,10 @@ static void one(const struct pidbox_plan *plan, size_t row, int errnum)
 
 static void test_every_errno(void)
 {
-	bool seen[STEP_MAX_] = { [STEP_LOOPBACK] = true, [STEP_CHECKPOINT] = true, [STEP_HOLD] = true };
+	bool seen[STEP_MAX_] = {
+		[STEP_LOOPBACK] = true, [STEP_CHECKPOINT] = true, [STEP_HOLD] = true,
+		[STEP_CLAIM] = true,    [STEP_ENTRY] = true,
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		for (size_t w = 0; w < ARRAY_LEN(worlds) && !seen[steps[i].op]; w++) {

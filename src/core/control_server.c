@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/control_server.h"
+
+#include "base/io.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "core/box.h"
+#include "core/control.h"
+#include "core/control_peer.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+
+enum {
+	BACKLOG = 128,
+	ACCEPTS_A_TURN = 8,
+	EVENTS_A_TURN = 16,
+	PATIENCE_US = 2000000, /* from the connection to its request */
+	MUTE_US = 50000,
+};
+
+/* A request with what came beside it. */
+struct request {
+	struct control_request ask;
+	struct ucred peer;
+	int fds[CONTROL_MAX_FDS]; /* the peer's own pidfd first */
+	unsigned n_fds;
+};
+
+static int watch(const struct server *s, int op, int fd, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.fd = fd };
+
+	return sys_ret(epoll_ctl(s->events, op, fd, &ev));
+}
+
+int server_open(struct server *s, const struct sockaddr_un *address, int init_socket)
+{
+	int r;
+
+	*s = (struct server){ .listener = -1, .events = -1 };
+	s->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	s->listener = s->listener < 0 ? -errno : io_above_stdio(s->listener);
+	r = s->listener;
+	if (r >= 0)
+		r = sys_ret(bind(s->listener, (const struct sockaddr *)address, sizeof(*address)));
+	if (r >= 0)
+		r = sys_ret(listen(s->listener, BACKLOG));
+	if (r >= 0) {
+		s->events = epoll_create1(EPOLL_CLOEXEC);
+		s->events = s->events < 0 ? -errno : io_above_stdio(s->events);
+		r = s->events;
+	}
+	if (r >= 0)
+		r = watch(s, EPOLL_CTL_ADD, s->listener, EPOLLIN);
+	if (r >= 0)
+		r = watch(s, EPOLL_CTL_ADD, init_socket, EPOLLIN);
+	if (r < 0)
+		server_close(s);
+	return r < 0 ? r : 0;
+}
+
+/* ------------------------------------------------------------ connections */
+
+/* A process that a thread of the host has forked may hold a copy: closing alone would not take it from the epoll. */
+static void drop(struct server *s, unsigned i)
+{
+	struct server_connection *c = &s->connections[i];
+
+	(void)watch(s, EPOLL_CTL_DEL, c->fd, 0);
+	(void)close(c->fd);
+	s->n_waiting -= c->waits;
+	*c = s->connections[--s->n];
+}
+
+/* Who has said nothing yet, for the longest time. @return its index, -1: all wait for the end */
+static int oldest_silent(const struct server *s)
+{
+	int oldest = -1;
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (!s->connections[i].waits &&
+		    (oldest < 0 || s->connections[i].since_us < s->connections[oldest].since_us))
+			oldest = (int)i;
+	return oldest;
+}
+
+static void answer_with(int fd, const struct control_reply *reply, int passed)
+{
+	struct iovec iov = { (void *)(uintptr_t)reply, sizeof(*reply) };
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr head = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (passed >= 0) {
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.head), &passed, sizeof(passed));
+		head.msg_control = &control;
+		head.msg_controllen = sizeof(control.space);
+	}
+	/* A client has room for one answer, or is none. */
+	(void)sendmsg(fd, &head, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void answer(int fd, int r)
+{
+	struct control_reply reply = {
+		.magic = CONTROL_MAGIC,
+		.version = CONTROL_VERSION,
+		.type = r < 0 ? CONTROL_FAILED : CONTROL_DONE,
+		.errnum = r < 0 ? -r : 0,
+	};
+
+	answer_with(fd, &reply, -1);
+}
+
+/* ------------------------------------------------------------ requests */
+
+static int do_signal(struct pidbox *box, const struct request *r)
+{
+	return box_signal_from(box, r->ask.signal, r->peer.pid, r->peer.uid);
+}
+
+static int do_kill(struct pidbox *box, const struct request *r)
+{
+	const struct pidbox_origin origin = { .pid = r->peer.pid, .uid = r->peer.uid };
+
+	if (r->ask.grace_us < -1)
+		return -EINVAL;
+	return pidbox_kill(box, r->ask.grace_us, &origin);
+}
+
+/* The init takes the connection over; it stands where the pidfd has stood. */
+static int do_exec(struct pidbox *box, const struct request *r, int connection)
+{
+	enum { PASSED = 5 }; /* connection, payload, 0, 1, 2 */
+	struct wire_msg msg = { .type = MSG_REQUEST };
+	struct iovec iov = { &msg, WIRE_HEAD };
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(PASSED * sizeof(int))];
+	} control = { 0 };
+	struct msghdr head = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control.space),
+	};
+
+	if (box->plan->as_pid1)
+		return -EOPNOTSUPP;
+	if (r->n_fds != PASSED || r->ask.payload > CONTROL_MAX_PAYLOAD)
+		return -EINVAL;
+	if (box_is_ending(box) || box->reaped)
+		return -ESRCH;
+	if (box->held)
+		return -EBUSY;
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(PASSED * sizeof(int));
+	memcpy(CMSG_DATA(&control.head), r->fds, PASSED * sizeof(int));
+	memcpy(CMSG_DATA(&control.head), &connection, sizeof(int));
+	if (sendmsg(box->socket, &head, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return 0;
+	return errno == EPIPE || errno == ECONNRESET ? -ESRCH : errno == ENOBUFS ? -EAGAIN : -errno;
+}
+
+/* @return true: the connection goes on */
+static bool carry_out(struct server *s, struct pidbox *box, const struct request *r, struct server_connection *c)
+{
+	int done;
+
+	switch (r->ask.type) {
+	case CONTROL_SIGNAL:
+		done = do_signal(box, r);
+		break;
+	case CONTROL_KILL:
+		done = do_kill(box, r);
+		break;
+	case CONTROL_WAIT:
+		if (s->n_waiting >= SERVER_WAITERS) {
+			done = -EAGAIN;
+			break;
+		}
+		c->waits = true;
+		s->n_waiting++;
+		return true;
+	case CONTROL_EXEC:
+		done = do_exec(box, r, c->fd);
+		if (done == 0)
+			return false; /* the init answers */
+		break;
+	default:
+		done = -EOPNOTSUPP; /* of a newer client */
+	}
+	answer(c->fd, done);
+	return false;
+}
+
+/* All that came is ours to close, also what was cut off for want of room (MSG_CTRUNC). */
+static void take_fds(struct request *r, struct msghdr *head)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(head); /* there is one at most: nothing else was asked for */
+
+	if (c == NULL || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return;
+	r->n_fds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	memcpy(r->fds, CMSG_DATA(c), r->n_fds * sizeof(int));
+}
+
+/* @return 1: *r is a request; 0: nothing is there yet; -errno: to be answered; -EPIPE: hung up */
+static int receive(int fd, struct request *r)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(CONTROL_MAX_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = { &r->ask, sizeof(r->ask) };
+	struct msghdr head = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(fd, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOMEM))
+		return 0;
+	if (n < 0)
+		return -EPIPE;
+	take_fds(r, &head);
+	if (n == 0 && r->n_fds == 0)
+		return -EPIPE;
+	if (head.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
+	if (n != sizeof(r->ask) || (head.msg_flags & MSG_TRUNC) || r->ask.magic != CONTROL_MAGIC)
+		return -EPROTO;
+	return r->ask.version != CONTROL_VERSION ? -EOPNOTSUPP : 1;
+}
+
+static int check_peer(int connection, struct request *r)
+{
+	int got = control_peer_user(connection, &r->peer);
+
+	if (got == 0)
+		got = r->n_fds > 0 ? control_peer_place(connection, &r->peer, r->fds[0]) : -EACCES;
+	return got;
+}
+
+static void serve(struct server *s, struct pidbox *box, unsigned i)
+{
+	struct server_connection *c = &s->connections[i];
+	struct request r = { .n_fds = 0 };
+	bool goes_on = false;
+	int got = c->waits ? -EPIPE : receive(c->fd, &r); /* who waits has nothing more to say, but may hang up */
+
+	if (got == 0)
+		return;
+	if (got > 0)
+		got = check_peer(c->fd, &r);
+	if (got == 0)
+		goes_on = carry_out(s, box, &r, c);
+	else if (got != -EPIPE)
+		answer(c->fd, got);
+	while (r.n_fds > 0)
+		(void)close(r.fds[--r.n_fds]);
+	if (!goes_on)
+		drop(s, i);
+}
+
+/* ------------------------------------------------------------ the listener */
+
+static void mute(struct server *s)
+{
+	(void)watch(s, EPOLL_CTL_MOD, s->listener, 0);
+	s->muted_until = later(now_us(), MUTE_US);
+}
+
+static void unmute(struct server *s)
+{
+	if (s->muted_until == 0 || now_us() < s->muted_until)
+		return;
+	s->muted_until = 0;
+	if (s->listener >= 0)
+		(void)watch(s, EPOLL_CTL_MOD, s->listener, EPOLLIN);
+}
+
+/*
+ * When all places are taken the one who has been silent for the longest time makes room: a client speaks at once. So
+ * whoever floods us hinders himself first.
+ */
+static int make_room(struct server *s)
+{
+	int i = oldest_silent(s);
+
+	if (s->n < SERVER_CONNECTIONS)
+		return 0;
+	if (i < 0)
+		return -EAGAIN;
+	drop(s, (unsigned)i);
+	return 0;
+}
+
+static void accept_some(struct server *s, struct pidbox *box)
+{
+	for (int k = 0; k < ACCEPTS_A_TURN; k++) {
+		int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+		struct ucred peer;
+		int r;
+
+		fd = fd < 0 ? -errno : io_above_stdio(fd);
+		if (fd == -ECONNABORTED || fd == -EINTR)
+			continue;
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+			mute(s);
+		if (fd < 0)
+			return;
+		/* Of another user nothing is wanted; it must not cost the place of one of ours. */
+		r = control_peer_user(fd, &peer);
+		if (r == 0)
+			r = make_room(s) < 0 || watch(s, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP) < 0 ? -EAGAIN : 0;
+		if (r < 0) {
+			answer(fd, r);
+			(void)close(fd);
+			continue;
+		}
+		s->connections[s->n++] = (struct server_connection){ .fd = fd, .since_us = now_us() };
+		serve(s, box, s->n - 1); /* mostly it has spoken already */
+	}
+}
+
+/* ------------------------------------------------------------ turns */
+
+static void drop_the_slow(struct server *s)
+{
+	int64_t now = now_us();
+
+	for (unsigned i = s->n; i-- > 0;)
+		if (!s->connections[i].waits && now - s->connections[i].since_us >= PATIENCE_US)
+			drop(s, i);
+}
+
+void server_turn(struct server *s, struct pidbox *box)
+{
+	struct epoll_event events[EVENTS_A_TURN];
+	int n = s->events >= 0 ? epoll_wait(s->events, events, EVENTS_A_TURN, 0) : 0;
+
+	for (int k = 0; k < n; k++) {
+		int fd = events[k].data.fd;
+
+		if (fd == s->listener)
+			accept_some(s, box);
+		for (unsigned i = 0; i < s->n && fd != s->listener; i++) {
+			if (s->connections[i].fd == fd) {
+				serve(s, box, i);
+				break;
+			}
+		}
+	}
+	if (s->n > s->n_waiting)
+		drop_the_slow(s);
+	unmute(s);
+}
+
+int64_t server_next_deadline(const struct server *s)
+{
+	int i = s->n > s->n_waiting ? oldest_silent(s) : -1;
+	int64_t at = i >= 0 ? later(s->connections[i].since_us, PATIENCE_US) : 0;
+
+	return s->muted_until != 0 && (at == 0 || s->muted_until < at) ? s->muted_until : at;
+}
+
+/* ------------------------------------------------------------ the end */
+
+/* The record as a file in memory of each waiter's own, since a descriptor's place in it is shared. */
+static int record_file(const char *record, size_t size)
+{
+	int fd = sys_memfd_create("pidbox-record", SYS_MFD_CLOEXEC);
+	int r = fd < 0 ? fd : io_write_all(fd, record, size);
+
+	if (r >= 0 && lseek(fd, 0, SEEK_SET) == 0)
+		return fd;
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
+}
+
+void server_tell_end(struct server *s, struct pidbox *box)
+{
+	const struct pidbox_result *res = &box->result;
+	struct control_reply reply = {
+		.magic = CONTROL_MAGIC,
+		.version = CONTROL_VERSION,
+		.type = CONTROL_ENDED,
+		.status = pidbox_exit_status(box, NULL),
+		.signal = res->signal,
+		.exit_code = res->exit_code,
+		.reason = (int32_t)res->reason,
+		.core_dumped = res->core_dumped,
+		.wall_us = res->wall_us,
+		.user_us = res->user_us,
+		.sys_us = res->sys_us,
+		.max_rss_kib = res->max_rss_kib,
+	};
+	size_t size = s->n_waiting > 0 ? pidbox_record(box, NULL, 0) : 0;
+	char *record = size > 0 ? malloc(size + 1) : NULL;
+
+	if (record != NULL)
+		(void)pidbox_record(box, record, size + 1);
+	while (s->n > 0) {
+		struct server_connection *c = &s->connections[s->n - 1];
+		int fd = c->waits && record != NULL ? record_file(record, size) : -1;
+
+		reply.record = fd >= 0 ? size : 0;
+		if (c->waits)
+			answer_with(c->fd, &reply, fd);
+		if (fd >= 0)
+			(void)close(fd);
+		drop(s, s->n - 1);
+	}
+	free(record);
+}
+
+void server_stop_listening(struct server *s)
+{
+	if (s->listener < 0)
+		return;
+	(void)watch(s, EPOLL_CTL_DEL, s->listener, 0);
+	(void)close(take_fd(&s->listener));
+	s->muted_until = 0;
+}
+
+void server_forget(const struct server *s, int init_socket)
+{
+	if (s->events >= 0)
+		(void)watch(s, EPOLL_CTL_DEL, init_socket, 0);
+}
+
+unsigned server_fds(const struct server *s, int *fds, unsigned n)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < s->n + 2; i++) {
+		int fd = i == 0 ? s->listener : i == 1 ? s->events : s->connections[i - 2].fd;
+
+		if (fd < 0)
+			continue;
+		if (count < n)
+			fds[count] = fd;
+		count++;
+	}
+	return count;
+}
+
+void server_close(struct server *s)
+{
+	server_stop_listening(s);
+	while (s->n > 0)
+		drop(s, s->n - 1);
+	cleanup_close(&s->events);
+	s->events = -1;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The front's end of a box's control socket (control.h). It is served when the front takes events (pidbox_next_event,
+ * pidbox_wait), never waits for a client, and does a bounded piece of work each time.
+ */
+#ifndef CORE_CONTROL_SERVER_H
+#define CORE_CONTROL_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+enum {
+	SERVER_CONNECTIONS = 64,
+	SERVER_WAITERS = 48, /* of them: clients that wait for the end */
+};
+
+struct server_connection {
+	int fd;
+	bool waits;       /* for the end of the box */
+	int64_t since_us; /* when it was accepted */
+};
+
+struct server {
+	int listener, events; /* an epoll of everything that the front waits for; -1: none */
+	struct server_connection connections[SERVER_CONNECTIONS];
+	unsigned n, n_waiting;
+	int64_t muted_until; /* no descriptors for more connections: look again then; 0 */
+};
+
+struct pidbox;
+
+/** Listen at an address, and watch the init's socket too. @return 0 or -errno, with nothing left */
+int server_open(struct server *s, const struct sockaddr_un *address, int init_socket);
+/** Take requests, of those that are there already a bounded number. */
+void server_turn(struct server *s, struct pidbox *box);
+/** When something has to be done though nothing happens; 0: never. */
+int64_t server_next_deadline(const struct server *s);
+/** Take no more connections; those who wait for the end go on waiting. */
+void server_stop_listening(struct server *s);
+/** The box has ended: tell those who wait. */
+void server_tell_end(struct server *s, struct pidbox *box);
+/** Its descriptors. @return how many there are; at most n are stored */
+unsigned server_fds(const struct server *s, int *fds, unsigned n);
+/** Watch the init's socket no more. */
+void server_forget(const struct server *s, int init_socket);
+void server_close(struct server *s);
+
+#endif
