@@ -55,9 +55,9 @@ struct task {
 	char *const *argv, *const *envp;
 	char *const *paths; /* files to try in turn, as execvp(3) does */
 	const struct wire_step *steps;
-	uint32_t n_steps; /* those of other sides are passed over */
-	int stdio[3];     /* as in the plan */
-	int terminal;     /* which the session takes; -1: none */
+	uint32_t n_steps;     /* those of other sides are passed over */
+	int stdio[3];         /* as in the plan */
+	int terminal;         /* which the session takes; -1: none */
 	const char *chdir[2]; /* one after the other; NULL: stay */
 	uint32_t uid, gid, n_groups;
 	const uint32_t *groups;

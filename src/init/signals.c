@@ -70,7 +70,7 @@ static void note_sender(struct box *b, int sig, int mapped, pid_t sender, int64_
 /* To a box without a command. */
 static void pass_to_idle(struct box *b, int sig, int mapped, pid_t sender, int64_t uid)
 {
-	if (!ends_by_default(mapped))
+	if (!signals_end_by_default(mapped))
 		return;
 	if (!b->ending) {
 		b->result.ended_by_signal = sig;
@@ -273,7 +273,7 @@ void signals_stop_command(struct box *b)
 {
 	int sig = b->plan->signal_map[b->plan->stop_signal];
 
-	if (b->idle && sig != 0 && ends_by_default(sig))
+	if (b->idle && sig != 0 && signals_end_by_default(sig))
 		end_idle(b, sig);
 	if (b->command == 0 || sig == 0)
 		return;
