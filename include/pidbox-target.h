@@ -58,6 +58,75 @@ PIDBOX_API void pidbox_target_get_info(const struct pidbox_target *target, struc
  */
 PIDBOX_API int pidbox_target_pidfd(const struct pidbox_target *target);
 
+/* ---------------------------------------------------------------- signals and the end */
+
+/**
+ * The number of a signal by name or number, as `pidbox run` takes them: "TERM", "SIGTERM", "15", "RTMIN+1" (34 is
+ * RTMIN).
+ * @return 1 to 64; -EINVAL
+ */
+PIDBOX_API int pidbox_signal_number(const char *text);
+/**
+ * Send a signal to the box's command (foreign: to its PID 1), with BOX/PID to that process. Never to the caller's own
+ * PID namespace or an ancestor, however it was named.
+ * @param sig  1 to 64, the kernel's number; the box's own signal map applies to its command
+ * @return 0; 1: it is a PID 1 without a handler for it, and the kernel drops it (pid_namespaces(7)); -ESRCH: it has
+ *         ended; with err filled -EPERM (OWN_NAMESPACE, DENIED), -EACCES (DENIED), -ETIMEDOUT (the front does not
+ * answer: somebody has stopped it), -EINVAL
+ */
+PIDBOX_API int pidbox_target_signal(struct pidbox_target *target, int sig, struct pidbox_error *err);
+
+/** One of several boxes, or processes, that are to end. */
+struct pidbox_ending {
+	struct pidbox_target *target; /**< the caller's */
+	/** Called when signal_dropped becomes true, before the grace is waited for; may be NULL. */
+	void (*on_dropped)(const struct pidbox_ending *ending);
+	void *context; /**< the caller's */
+	/** 0: it has ended, and everything of it is gone; -ESRCH: it had ended before; -EBUSY: SIGKILL was sent, but
+	 * the kernel waits for somebody (pidbox_target_holdouts); another negative errno with error filled */
+	int result;
+	bool signal_dropped; /**< a PID 1 that has no handler for SIGTERM: only the end of the grace ended it */
+	bool killed;         /**< it took SIGKILL from here */
+	uint8_t reserved_[2];
+	struct pidbox_error error;
+	uint64_t reserved_more_[4]; /**< room to grow */
+};
+/**
+ * End boxes and processes, all at once. A box of pidbox's own gets its own stop signal and its own grace; PID 1 of
+ * another, or the process of BOX/PID, gets SIGTERM. What has not ended after the grace gets SIGKILL, of a box its
+ * PID 1, with which the kernel ends the rest. What SIGKILL has not ended after ten seconds is -EBUSY. Never the
+ * caller's own PID namespace or an ancestor of it.
+ * @param list      target, on_dropped and context are the caller's; the rest is filled
+ * @param grace_us  PIDBOX_DEFAULT: the box's own, of others 10 s; 0: SIGKILL at once
+ * @return how many have not ended by this: 0 when all results are 0
+ */
+PIDBOX_API size_t pidbox_end(struct pidbox_ending *list, size_t n, int64_t grace_us);
+/**
+ * Who holds the end of a box up: as pidbox_holdouts.
+ * @param buf  may be NULL when size is 0; always terminated when size > 0
+ * @return how many they are
+ */
+PIDBOX_API size_t pidbox_target_holdouts(const struct pidbox_target *target, char *buf, size_t size);
+
+/** How a box has ended. */
+struct pidbox_target_status {
+	int exit_status; /**< what `pidbox wait` exits with: the command's own, 128+n for signal n, or of pidbox_exit */
+	int signal;      /**< it died of this one; 0 */
+	/** The record of `pidbox run --report`; of others, of which less is known, an object with less in it. Belongs
+	 * to the target. */
+	const char *record;
+	uint64_t reserved_[4]; /**< room to grow */
+};
+/**
+ * Wait until a box has ended, or with BOX/PID that process; also one that is no child of the caller. Of several boxes
+ * call it for each with timeout_us 0 first: how it ended is told only to those who wait then.
+ * @param timeout_us  PIDBOX_DEFAULT: for ever; 0: begin to wait
+ * @return 0 and *ret, also when it is called again; -ETIMEDOUT; with err filled -ENODATA (STATUS_UNKNOWN: it has ended,
+ *         and nobody can tell how), -EPERM (OWN_NAMESPACE)
+ */
+PIDBOX_API int pidbox_target_wait(struct pidbox_target *target, int64_t timeout_us, struct pidbox_target_status *ret,
+				  struct pidbox_error *err);
+
 /* ---------------------------------------------------------------- numbers */
 
 /** How deep PID namespaces nest, the first one included (pid_namespaces(7)). */

@@ -14,7 +14,9 @@
 int cmd_exec(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
 int cmd_pid(int argc, char **argv);
+int cmd_wait(int argc, char **argv);
 
 /* main.c: the end of what goes to standard output. @return 0, or PIDBOX_EXIT_FAILED after an error of three lines */
 int finish_output(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pidbox pid: the numbers of a process */
+#include "base/sink.h"
 #include "cli/args.h"
 #include "cli/cli.h"
 
@@ -242,23 +243,6 @@ static int ask(struct query *q, const char *text, struct answer *a, struct pidbo
 
 /* ------------------------------------------------------------ the answer */
 
-/* Mostly hexadecimal digits; some makers of containers let people give a name. */
-static void put_string(const char *text)
-{
-	(void)putchar('"');
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c >= 0x80)
-			(void)printf("\\ufffd");
-		else if (c == '"' || c == '\\')
-			(void)printf("\\u%04x", c);
-		else
-			(void)putchar(c);
-	}
-	(void)putchar('"');
-}
-
 static void put_json(const struct query *q, const struct answer *a)
 {
 	(void)printf("{\"schema\":1,\"pid\":");
@@ -273,10 +257,16 @@ static void put_json(const struct query *q, const struct answer *a)
 		(void)printf(",\"pid\":%d}", (int)a->levels[i].pid);
 	}
 	(void)printf("%s,\"container_id\":", a->n_levels > 0 ? "]" : "");
-	if (a->container[0] != '\0')
-		put_string(a->container);
-	else
+	if (a->container[0] != '\0') {
+		char text[6 * sizeof(a->container) + 3];
+		struct sink json = SINK_BUF(text, sizeof(text));
+
+		sink_json(&json, a->container, strlen(a->container));
+		(void)sink_end(&json);
+		(void)fputs(text, stdout);
+	} else {
 		(void)printf("null");
+	}
 	if (q->to != NULL)
 		(void)(a->to > 0 ? printf(",\"to\":%d", (int)a->to) : printf(",\"to\":null"));
 	(void)printf("}\n");

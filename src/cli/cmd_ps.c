@@ -95,6 +95,7 @@ int cmd_ps(int argc, char **argv)
 		.verb = "ps",
 		.operands = "[BOX]",
 		.most = 1,
+		.mixed = true,
 		.about = "Show the processes of a box (default: of the caller's own PID namespace), with their PIDs "
 			 "inside "
 			 "and outside.",

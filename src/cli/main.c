@@ -17,6 +17,8 @@ static const struct verb {
 	{ "run", cmd_run, "run a command in a box of its own" },
 	{ "exec", cmd_exec, "run a command in a box that is there already" },
 	{ "ps", cmd_ps, "the processes of a box, with their PIDs inside and outside" },
+	{ "kill", cmd_kill, "end boxes, or signal them" },
+	{ "wait", cmd_wait, "wait until boxes have ended; with their exit status" },
 	{ "pid", cmd_pid, "translate PIDs between inside and outside" },
 	{ "help", cmd_help, "print this, or the options of a verb" },
 	{ "version", cmd_version, "print the version and what is built in" },

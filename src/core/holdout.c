@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/sink.h"
 #include "core/members.h"
+#include "core/target.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static void put_name(struct sink *s, int proc, pid_t pid)
 	sink_str(s, ")");
 }
 
-size_t pidbox_holdouts(const struct pidbox *box, char *buf, size_t size)
+static size_t put_holdouts(uint64_t pid_namespace, pid_t init, char *buf, size_t size)
 {
 	struct sink s = SINK_BUF(buf, size);
 	struct members members;
@@ -35,9 +36,9 @@ size_t pidbox_holdouts(const struct pidbox *box, char *buf, size_t size)
 	size_t n = 0;
 	pid_t pid;
 
-	if (members_begin(&members, box->pid_namespace) == 0) {
+	if (pid_namespace != 0 && members_begin(&members, pid_namespace) == 0) {
 		while ((pid = members_next(&members, &stat)) > 0) {
-			if (pid == box->init_pid)
+			if (pid == init)
 				continue;
 			sink_str(&s, "PID ");
 			put_name(&s, members.it.root, pid);
@@ -52,4 +53,14 @@ size_t pidbox_holdouts(const struct pidbox *box, char *buf, size_t size)
 	}
 	(void)sink_end(&s);
 	return n;
+}
+
+size_t pidbox_holdouts(const struct pidbox *box, char *buf, size_t size)
+{
+	return put_holdouts(box->pid_namespace, box->init_pid, buf, size);
+}
+
+size_t pidbox_target_holdouts(const struct pidbox_target *target, char *buf, size_t size)
+{
+	return put_holdouts(target->pid_namespace, target->init.pid, buf, size);
 }

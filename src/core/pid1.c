@@ -15,24 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static sigbits mask_in(const char *status, const char *key)
-{
-	const char *p = strstr(status, key);
-
-	return p != NULL ? strtoull(p + strlen(key), NULL, 16) : 0;
-}
-
 /* Would the kernel drop it? Unknown counts as no. */
 static bool would_be_lost(const struct pidbox *box, int sig)
 {
-	char path[48], status[4096];
+	CLEANUP(cleanup_close) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT)
-		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)box->init_pid);
-	if (io_read_file(AT_FDCWD, path, status, sizeof(status)) < 0)
-		return false;
-	return !((mask_in(status, "SigCgt:\t") | mask_in(status, "SigBlk:\t")) & SIGBIT(sig));
+	return proc >= 0 && proc_drops_signal(proc, box->init_pid, sig);
 }
 
 int pid1_signal(struct pidbox *box, int sig, const struct wire_msg *msg)

@@ -399,7 +399,7 @@ int pidbox_open(const char *address, struct pidbox_target **ret, struct pidbox_e
 	if (f.target == NULL)
 		return err_no_memory(err, "opening a box");
 	f.target->init = f.target->process = PIDREF_NONE;
-	f.target->ns = -1;
+	f.target->ns = f.target->waiting = -1;
 	f.target->address = strdup(address);
 	if (f.target->address == NULL) {
 		pidbox_close(f.target);
@@ -425,6 +425,8 @@ void pidbox_close(struct pidbox_target *target)
 	pidref_close(&target->process);
 	pidref_close(&target->init);
 	cleanup_close(&target->ns);
+	cleanup_close(&target->waiting);
+	free(target->record);
 	free(target->address);
 	free(target);
 }
@@ -448,7 +450,7 @@ void pidbox_target_get_info(const struct pidbox_target *target, struct pidbox_ta
 
 int pidbox_target_pidfd(const struct pidbox_target *target)
 {
-	const struct pidref *ref = target->one_process ? &target->process : &target->init;
+	int pidfd = target_ref(target)->pidfd;
 
-	return ref->pidfd >= 0 ? ref->pidfd : -EBADF;
+	return pidfd >= 0 ? pidfd : -EBADF;
 }

@@ -22,6 +22,22 @@ struct pidbox_target {
 	bool has_entry; /* it is a box of pidbox\'s own that can be asked, or whose record is kept (then it is not live)
 			 */
 	struct registry_entry entry;
+
+	/* target_wait.c */
+	int waiting;  /* the connection on which the front will tell of the end; -1 */
+	bool told;    /* how it ended is known */
+	bool is_ours; /* PID 1 is an init of pidbox's own: its exit status says nothing of the command's */
+	struct pidbox_target_status status;
+	char *record; /* status.record */
 };
+
+/** What a signal goes to: the process of BOX/PID, else PID 1. */
+static inline const struct pidref *target_ref(const struct pidbox_target *target)
+{
+	return target->one_process ? &target->process : &target->init;
+}
+
+/** The error of doing to the caller's own world what was asked for. @return -EPERM */
+int target_refuse_own(const struct pidbox_target *target, const char *doing, struct pidbox_error *err);
 
 #endif

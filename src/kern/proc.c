@@ -187,6 +187,25 @@ int proc_parse_status(const char *text, struct proc_status *ret)
 	return 0;
 }
 
+static uint64_t mask_in(const char *status, const char *key)
+{
+	const char *p = strstr(status, key);
+
+	return p != NULL ? strtoull(p + strlen(key), NULL, 16) : 0;
+}
+
+bool proc_drops_signal(int root, pid_t pid, int sig)
+{
+	char path[40], status[4096];
+
+	if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT)
+		return false;
+	path_of(path, pid, "status");
+	if (io_read_file(root, path, status, sizeof(status)) < 0 || strstr(status, "\nSigCgt:\t") == NULL)
+		return false;
+	return !((mask_in(status, "\nSigCgt:\t") | mask_in(status, "\nSigBlk:\t")) >> (sig - 1) & 1);
+}
+
 static pid_t pid_of_name(const char *name)
 {
 	long pid = 0;

@@ -70,6 +70,12 @@ int proc_parse_pids(const char *status, pid_t ret[PROC_PIDS_MAX]);
  */
 pid_t proc_parse_innermost_pid(const char *status);
 
+/**
+ * Would a PID 1 never get this signal, having no handler for it and not blocking it (R7)? Unknown counts as no.
+ * SIGKILL, SIGSTOP and SIGCONT do something all the same.
+ */
+bool proc_drops_signal(int root, pid_t pid, int sig);
+
 /** Go over the processes. Zeroed but for root before the first call. */
 struct proc_iter {
 	int root;
