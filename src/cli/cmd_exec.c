@@ -450,6 +450,8 @@ static int run(struct exec *e, const char *box, char **command)
 	fill_spec(e, command);
 	if (pidbox_open(box, &e->target, &err) < 0 || pidbox_exec(e->target, &e->spec, &e->exec, &err) < 0)
 		return give_up(e, &err);
+	pidbox_close(e->target);
+	e->target = NULL;
 	report_start(e);
 	let_go_of_the_callers(e);
 	follow(e, &res);

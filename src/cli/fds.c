@@ -82,7 +82,8 @@ void fds_keep_only(const int *own, size_t n, bool keep_stdio)
 	/* After the gap that has no end `from` wraps to 0. */
 	for (unsigned from = 3, kept; from > 0; from = kept + 1) {
 		kept = least_from(own, n, from);
-		close_gap(from, kept - 1);
+		if (kept > from)
+			close_gap(from, kept - 1);
 	}
 	null = keep_stdio ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
