@@ -173,8 +173,8 @@ void survey_leaks(struct box *b)
 		struct proc_stat stat;
 		pid_t inside = inside_pid(b, pid);
 
-		if (inside <= 1 || proc_read_stat(b->proc, pid, &stat) < 0 || stat.state == 'Z' ||
-		    stat.state == 'X' || belongs_to_exec(b, pid))
+		if (inside <= 1 || proc_read_stat(b->proc, pid, &stat) < 0 || stat.state == 'Z' || stat.state == 'X' ||
+		    belongs_to_exec(b, pid))
 			continue;
 		if (b->result.leaked_total++ < WIRE_LEAKS_NAMED)
 			report_leak(b, pid, inside, &stat);
