@@ -9,7 +9,7 @@
  * why SO_PEERCRED alone is none).
  *
  *   CONTROL_SIGNAL   signal to the command              ──▶ CONTROL_DONE
- *   CONTROL_KILL     the ladder of the box begins        ──▶ CONTROL_DONE
+ *   CONTROL_KILL     the ladder of the box begins        ──▶ CONTROL_DONE, with the grace in wall_us
  *   CONTROL_WAIT     ... until the box has ended         ──▶ CONTROL_ENDED, with a descriptor that holds the record
  *   CONTROL_EXEC     + payload, 0, 1, 2: the front hands the connection to the init, which from then on speaks to the
  *                    client alone: CONTROL_FAILED, or CONTROL_STARTED, CONTROL_STOPPED..., CONTROL_ENDED. The client

@@ -107,13 +107,14 @@ static void answer_with(int fd, const struct control_reply *reply, int passed)
 	(void)sendmsg(fd, &head, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void answer(int fd, int r)
+static void answer(int fd, int r, int64_t grace_us)
 {
 	struct control_reply reply = {
 		.magic = CONTROL_MAGIC,
 		.version = CONTROL_VERSION,
 		.type = r < 0 ? CONTROL_FAILED : CONTROL_DONE,
 		.errnum = r < 0 ? -r : 0,
+		.wall_us = grace_us,
 	};
 
 	answer_with(fd, &reply, -1);
@@ -173,6 +174,7 @@ static int do_exec(struct pidbox *box, const struct request *r, int connection)
 /* @return true: the connection goes on */
 static bool carry_out(struct server *s, struct pidbox *box, const struct request *r, struct server_connection *c)
 {
+	int64_t grace_us = 0;
 	int done;
 
 	switch (r->ask.type) {
@@ -181,6 +183,7 @@ static bool carry_out(struct server *s, struct pidbox *box, const struct request
 		break;
 	case CONTROL_KILL:
 		done = do_kill(box, r);
+		grace_us = r->ask.grace_us >= 0 ? r->ask.grace_us : box->plan->wire->grace_us;
 		break;
 	case CONTROL_WAIT:
 		if (s->n_waiting >= SERVER_WAITERS) {
@@ -198,7 +201,7 @@ static bool carry_out(struct server *s, struct pidbox *box, const struct request
 	default:
 		done = -EOPNOTSUPP; /* of a newer client */
 	}
-	answer(c->fd, done);
+	answer(c->fd, done, grace_us);
 	return false;
 }
 
@@ -266,7 +269,7 @@ static void serve(struct server *s, struct pidbox *box, unsigned i)
 	if (got == 0)
 		goes_on = carry_out(s, box, &r, c);
 	else if (got != -EPIPE)
-		answer(c->fd, got);
+		answer(c->fd, got, 0);
 	while (r.n_fds > 0)
 		(void)close(r.fds[--r.n_fds]);
 	if (!goes_on)
@@ -325,7 +328,7 @@ static void accept_some(struct server *s, struct pidbox *box)
 		if (r == 0)
 			r = make_room(s) < 0 || watch(s, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP) < 0 ? -EAGAIN : 0;
 		if (r < 0) {
-			answer(fd, r);
+			answer(fd, r, 0);
 			(void)close(fd);
 			continue;
 		}
