@@ -23,6 +23,7 @@ enum pidbox_option_flag {
 	PIDBOX_OPTION_EXPLAIN = 1 << 1,   /**< --explain */
 	PIDBOX_OPTION_DRY_RUN = 1 << 2,   /**< --dry-run */
 	PIDBOX_OPTION_HELP = 1 << 3,      /**< --help */
+	PIDBOX_OPTION_DETACH = 1 << 5,    /**< --detach */
 	PIDBOX_OPTION_CLOSE_FDS = 1 << 4, /**< --close-fds; spec->inherit_fds is false either way */
 };
 
@@ -43,6 +44,8 @@ PIDBOX_API int pidbox_options_hold_fd(const struct pidbox_options *opts);
 PIDBOX_API int pidbox_options_events_fd(const struct pidbox_options *opts);
 /** --report as given: a file, "fd:N" or "-". @return one of the strings of argv; NULL when not given */
 PIDBOX_API const char *pidbox_options_report(const struct pidbox_options *opts);
+/** --log as given. @return one of the strings of argv; NULL when not given */
+PIDBOX_API const char *pidbox_options_log(const struct pidbox_options *opts);
 /** Those of enum pidbox_option_flag that were given. @return the bits */
 PIDBOX_API uint32_t pidbox_options_flags(const struct pidbox_options *opts);
 /** Free parsed options; NULL is fine. A box that was spawned from them needs them no more. */

@@ -64,6 +64,23 @@ void reporting_write(const struct reporting *r, size_t (*record)(const void *of,
 		     const void *of);
 void reporting_summary(const struct reporting *r, const struct pidbox_result *res);
 
+/* An error of open(2). @return -errnum */
+int reporting_cannot_open(const char *what, const char *where, int errnum, struct pidbox_error *err);
+
+/* detach.c: run --detach */
+struct detach {
+	int callers, fronts; /* the ends of a socket between the two; -1: closed */
+	int stdio[3];        /* of the command, and of the front when it is alone */
+	char made_up[16];    /* name; "": one was given */
+};
+int detach_prepare(struct detach *d, struct pidbox_options *opts, struct pidbox_error *err); /* opens all there is to */
+/* @return -1: we are the front; else the caller's exit status */
+int detach_fork(struct detach *d, const char *name);
+/* The box is there, and nothing of the caller's is open but the standard streams: part. @return 0; -EPIPE: the caller
+ * is gone, or could not print the name */
+int detach_started(struct detach *d);
+int detach_ended(const struct detach *d, int status); /* the front has ended before; @return status */
+
 /* terminal.c: the caller's terminal, as it was and as it is to be again */
 struct terminal;
 struct terminal *terminal_save(void);      /* NULL: there is none */

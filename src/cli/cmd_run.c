@@ -15,6 +15,8 @@ struct run {
 	int hold_fd;   /* -1: none */
 	uint64_t mask; /* blocked signals of the caller */
 	int fatal;     /* from signals_open_fatal */
+	bool detached;
+	struct detach detach;
 };
 
 static int print_help(void)
@@ -67,8 +69,11 @@ static void let_go_of_the_callers(const struct run *run)
 		run->reporting.report_fd,
 		run->reporting.events_fd,
 		run->fatal,
+		run->detached ? run->detach.fronts : -1,
+		run->detached ? run->detach.stdio[0] : -1,
+		run->detached ? run->detach.stdio[1] : -1,
 	};
-	size_t n = 5;
+	size_t n = 8;
 
 	n += pidbox_fds(run->relay.box, own + n, sizeof(own) / sizeof(own[0]) - n);
 	/* The relay of a terminal of the box's own reads and writes 0 and 1. */
@@ -248,27 +253,43 @@ static int start(struct run *run)
 	pidbox_get_info(run->relay.box, &info);
 	if (!spec->hold)
 		reporting_ready(&run->reporting, &info);
-	reporting_exec(&run->reporting, &info);
+	if (!spec->idle)
+		reporting_exec(&run->reporting, &info);
 	warn_of_steps(run->relay.box);
 	return 0;
 }
 
 /* ------------------------------------------------------------ the whole */
 
-static int run_box(struct run *run)
+/* What is the caller's to open, before there is anything that could fail after it. */
+static int open_all(struct run *run, struct pidbox_error *err)
 {
-	struct pidbox_result res;
-	struct pidbox_error err = { 0 };
-	int status = 0, waited;
-
 	fds_hold_places();
 	run->hold_fd = pidbox_options_hold_fd(run->opts);
 	if (run->hold_fd >= 0)
-		run->hold_fd = status = fds_claim(run->hold_fd, O_RDONLY, "--hold-fd", &err);
-	if (status < 0 || reporting_open(&run->reporting, run->opts, &err) < 0) {
-		out_error(&err);
-		return PIDBOX_EXIT_FAILED;
-	}
+		run->hold_fd = fds_claim(run->hold_fd, O_RDONLY, "--hold-fd", err);
+	if (run->hold_fd < 0 && pidbox_options_hold_fd(run->opts) >= 0)
+		return run->hold_fd;
+	if (reporting_open(&run->reporting, run->opts, err) < 0)
+		return -1;
+	return run->detached ? detach_prepare(&run->detach, run->opts, err) : 0;
+}
+
+/* The caller of a detached box could not be told of it. */
+static int end_untold(struct run *run)
+{
+	struct pidbox_result res;
+
+	(void)pidbox_kill(run->relay.box, 0, NULL);
+	return end(run, &res, pidbox_wait(run->relay.box, PIDBOX_DEFAULT, &res));
+}
+
+static int run_front(struct run *run)
+{
+	struct pidbox_result res;
+	struct pidbox_error err = { 0 };
+	int status, waited;
+
 	run->relay.signals = signals_open(&run->mask);
 	if (run->relay.signals < 0) {
 		err = (struct pidbox_error){
@@ -282,15 +303,32 @@ static int run_box(struct run *run)
 	}
 	run->fatal = signals_open_fatal(run->mask);
 	out_ended_by(run->fatal);
-	run->relay.terminal = terminal_save();
+	run->relay.terminal = run->detached ? NULL : terminal_save();
 	run->relay.tty = -EBADF;
 	status = start(run);
 	if (status != 0)
 		return status;
 	run->relay.tty = pidbox_tty_fd(run->relay.box);
 	let_go_of_the_callers(run);
+	if (run->detached && detach_started(&run->detach) < 0)
+		return end_untold(run);
 	waited = relay_run(&run->relay, &res);
 	return end(run, &res, waited);
+}
+
+static int run_box(struct run *run)
+{
+	struct pidbox_error err = { 0 };
+	int status;
+
+	if (open_all(run, &err) < 0) {
+		out_error(&err);
+		return PIDBOX_EXIT_FAILED;
+	}
+	if (!run->detached)
+		return run_front(run);
+	status = detach_fork(&run->detach, pidbox_options_spec(run->opts)->name);
+	return status >= 0 ? status : detach_ended(&run->detach, run_front(run));
 }
 
 int cmd_run(int argc, char **argv)
@@ -308,7 +346,8 @@ int cmd_run(int argc, char **argv)
 	spec = pidbox_options_spec(run.opts);
 	flags = pidbox_options_flags(run.opts);
 	/* What the command line does otherwise than the library. */
-	spec->inherit_fds = !(flags & PIDBOX_OPTION_CLOSE_FDS);
+	run.detached = flags & PIDBOX_OPTION_DETACH;
+	spec->inherit_fds = !(flags & PIDBOX_OPTION_CLOSE_FDS) && !run.detached;
 	spec->front_forwards = true;
 	spec->reachable = PIDBOX_REACHABLE;
 	spec->hold = pidbox_options_hold_fd(run.opts) >= 0 || (flags & PIDBOX_OPTION_EXPLAIN) ||

@@ -29,16 +29,16 @@ static const struct {
 	  "make it, or name another file" },
 	{ ENOTDIR, PIDBOX_CODE_NOT_FOUND, "a part of its path is not a directory", "name another file" },
 	{ EISDIR, PIDBOX_CODE_USAGE, "it is a directory", "name a file in it" },
-	{ EACCES, PIDBOX_CODE_DENIED, "this user may not write there", "name a file that can be written, fd:N or -" },
+	{ EACCES, PIDBOX_CODE_DENIED, "this user may not write there", "name a file that can be written" },
 	{ EPERM, PIDBOX_CODE_DENIED, "the file may not be changed (its attributes: lsattr)", "name another file" },
 	{ EROFS, PIDBOX_CODE_DENIED, "its file system is mounted read-only", "name a file on another one" },
-	{ ENXIO, PIDBOX_CODE_NONE, "it is a socket, or a device that is not there", "name a file, fd:N or -" },
+	{ ENXIO, PIDBOX_CODE_NONE, "it is a socket, or a device that is not there", "name a file" },
 };
 
-static int cannot_open_report(const char *where, int errnum, struct pidbox_error *err)
+int reporting_cannot_open(const char *what, const char *where, int errnum, struct pidbox_error *err)
 {
-	const char *why = "it is opened before the start, so that nothing runs unreported";
-	const char *fix = "name a file that can be written, fd:N or -";
+	const char *why = "it is opened before the start, so that nothing that is said is lost";
+	const char *fix = "name a file that can be written";
 
 	*err = (struct pidbox_error){ .errnum = errnum, .exit_status = PIDBOX_EXIT_FAILED };
 	for (size_t i = 0; i < sizeof(cannot_open) / sizeof(cannot_open[0]); i++) {
@@ -48,7 +48,7 @@ static int cannot_open_report(const char *where, int errnum, struct pidbox_error
 		why = cannot_open[i].why;
 		fix = cannot_open[i].fix;
 	}
-	(void)snprintf(err->what, sizeof(err->what), "opening the report %s", where);
+	(void)snprintf(err->what, sizeof(err->what), "opening the %s %s", what, where);
 	(void)snprintf(err->why, sizeof(err->why), "%s", why);
 	(void)snprintf(err->fix, sizeof(err->fix), "%s", fix);
 	return -errnum;
@@ -63,7 +63,7 @@ static int open_report(const char *where, struct pidbox_error *err)
 	if (strncmp(where, "fd:", 3) == 0)
 		return fds_claim(atoi(where + 3), O_WRONLY, "--report", err);
 	fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	return fd >= 0 ? fd : cannot_open_report(where, errno, err);
+	return fd >= 0 ? fd : reporting_cannot_open("report", where, errno, err);
 }
 
 int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidbox_error *err)

@@ -143,14 +143,19 @@ int relay_hold(struct relay *r, int hold_fd)
 			{ .fd = hold_fd, .events = POLLIN },
 			{ .fd = r->signals, .events = POLLIN },
 			{ .fd = pidbox_pidfd(r->box), .events = POLLIN },
+			{ .fd = pidbox_event_fd(r->box), .events = POLLIN },
 		};
+		struct pidbox_event ev;
 		bool stop = false;
 		ssize_t n;
 		char byte;
 		int sig;
 
-		if (poll(fds, 3, -1) < 0 && !passes(errno))
+		if (poll(fds, 4, timeout_ms(r)) < 0 && !passes(errno))
 			return -errno;
+		while (pidbox_next_event(r->box, &ev) > 0)
+			if (ev.type == PIDBOX_EVENT_RESULT)
+				return -ESRCH;
 		if (fds[2].revents != 0)
 			return -ESRCH;
 		sig = fds[1].revents != 0 ? signals_fatal_pending(r->signals, &stop) : 0;

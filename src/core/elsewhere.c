@@ -135,13 +135,7 @@ static const struct {
 	{ "--lock-file", "use flock(1) around pidbox" },
 	{ "--disable-userns", NO_SANDBOX },
 	/* docker */
-	{ "--detach", NOT_YET "a box does not go into the background; use & of the shell" },
-	{ "-d", NOT_YET "a box does not go into the background; use & of the shell" },
-	{ "--idle", NOT_YET "a box ends with its command; use sleep infinity" },
-	{ "--log", NOT_YET "redirect the output in the shell" },
-	{ "--replace", NOT_YET "a box has no name" },
 	{ "--fallback", NOT_YET "where namespaces are refused there is no box" },
-	{ "--name", NOT_YET "a box has no name; see id in --report" },
 	{ "--env-file", "use --env NAME=VALUE for each line" },
 	{ "--entrypoint", "the first operand is the command" },
 	{ "--volume", NO_SANDBOX },

@@ -402,6 +402,11 @@ static int ignore(struct pidbox_options *s, const char *value)
 #define AT(member) offsetof(struct pidbox_options, member)
 
 const struct option option_table[] = {
+	{ "The box", 0, "name", "NAME", "name it, for pidbox ls, exec, kill, wait", 0, AT(spec.name), NULL },
+	{ "The box", 0, "replace", NULL, "end a live box of that name first", AT(spec.replace), 0, NULL },
+	{ "The box", 'd', "detach", NULL, "go on in the background, and print the name", AT(detach), 0, NULL },
+	{ "The box", 0, "log", "FILE", "with -d: where the output is appended (default /dev/null)", 0, AT(log), NULL },
+	{ "The box", 0, "idle", NULL, "no command: the init alone, until it is ended", AT(spec.idle), 0, NULL },
 	{ "Namespaces", 0, "unshare", "KIND,...", "also new: net, user, cgroup, time (all)", 0, 0, set_unshare },
 	{ "Namespaces", 0, "share", "KIND,...", "keep the caller's: uts, ipc, mount (with --proc keep)", 0, 0,
 	  set_share },

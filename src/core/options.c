@@ -43,6 +43,30 @@ static int unknown(void *context, const char *word)
 	return -EINVAL;
 }
 
+/* Of which descriptor --report and --events are, 0: none of the standard streams. */
+static bool goes_to_caller(const struct pidbox_options *s)
+{
+	const char *report = s->report != NULL ? s->report : "";
+
+	return strcmp(report, "-") == 0 || (strncmp(report, "fd:", 3) == 0 && atoi(report + 3) <= 2) ||
+	       (s->events_fd >= 0 && s->events_fd <= 2);
+}
+
+static const char *check_detach(const struct pidbox_options *s)
+{
+	if (!s->detach)
+		return s->log != NULL ? "--log is the output of a box that goes on by itself (-d)" : NULL;
+	if (s->spec.tty)
+		return "-d has no terminal: --tty cannot work with it";
+	if (s->spec.as_pid1)
+		return "--as-pid1 has no init: -d cannot work with it";
+	if (goes_to_caller(s))
+		return "the standard streams are the caller's, who does not wait for the end of a box with -d: "
+		       "--report "
+		       "and --events cannot go there";
+	return NULL;
+}
+
 static int check(const struct pidbox_options *s)
 {
 	const struct pidbox_spec *spec = &s->spec;
@@ -52,6 +76,10 @@ static int check(const struct pidbox_options *s)
 		why = "--as-pid1 has no init: --on-exit cannot work with it";
 	else if (s->has_map && (spec->n_uid_maps > 0 || spec->n_gid_maps > 0))
 		why = "--map and --uid-map or --gid-map exclude each other";
+	else if (spec->replace && spec->name == NULL)
+		why = "--replace is for a box with a name (--name)";
+	else
+		why = check_detach(s);
 	if (why == NULL)
 		return 0;
 	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s", why);
@@ -111,11 +139,16 @@ const char *pidbox_options_report(const struct pidbox_options *opts)
 	return opts->report;
 }
 
+const char *pidbox_options_log(const struct pidbox_options *opts)
+{
+	return opts->log;
+}
+
 uint32_t pidbox_options_flags(const struct pidbox_options *opts)
 {
 	return (opts->summary ? PIDBOX_OPTION_SUMMARY : 0u) | (opts->explain ? PIDBOX_OPTION_EXPLAIN : 0u) |
 	       (opts->dry_run ? PIDBOX_OPTION_DRY_RUN : 0u) | (opts->help ? PIDBOX_OPTION_HELP : 0u) |
-	       (opts->close_fds ? PIDBOX_OPTION_CLOSE_FDS : 0u);
+	       (opts->detach ? PIDBOX_OPTION_DETACH : 0u) | (opts->close_fds ? PIDBOX_OPTION_CLOSE_FDS : 0u);
 }
 
 void pidbox_options_free(struct pidbox_options *opts)

@@ -8,7 +8,8 @@
 struct pidbox_options {
 	struct pidbox_spec spec;
 	int hold_fd, events_fd; /* -EBADF: not given */
-	const char *report;
+	const char *report, *log;
+	bool detach;
 	bool summary, explain, dry_run, help, close_fds;
 
 	/* what the spec points into */

@@ -175,6 +175,21 @@ static bool is_report(const struct pidbox_options *o)
 	return text_is(o->report, "fd:5") && S(o).account;
 }
 
+static bool is_name(const struct pidbox_options *o)
+{
+	return text_is(S(o).name, "build");
+}
+
+static bool is_idle(const struct pidbox_options *o)
+{
+	return S(o).idle;
+}
+
+static bool is_detach(const struct pidbox_options *o)
+{
+	return pidbox_options_flags(o) == PIDBOX_OPTION_DETACH;
+}
+
 static bool is_nothing(const struct pidbox_options *o)
 {
 	return !S(o).account && !S(o).tty && o->hold_fd < 0 && o->events_fd < 0 && S(o).size == sizeof(S(o));
@@ -185,6 +200,9 @@ static const struct {
 	char letter;
 	bool (*is)(const struct pidbox_options *);
 } rows[] = {
+	{ "name", "build", 0, is_name },
+	{ "detach", NULL, 'd', is_detach },
+	{ "idle", NULL, 0, is_idle },
 	{ "unshare", "net,time", 0, is_unshare },
 	{ "unshare", "all", 0, is_unshare_all },
 	{ "share", "uts,ipc", 0, is_share },
@@ -288,6 +306,23 @@ static void test_rows(void)
 	}
 }
 
+/* Options that are nothing without another one. */
+static void test_pairs(void)
+{
+	struct pidbox_options *opts;
+	struct args a;
+
+	opts = parse(&a, "--name build --replace echo");
+	ok(opts != NULL && S(opts).replace, "--replace with a name");
+	pidbox_options_free(opts);
+	opts = parse(&a, "-d --log out echo");
+	ok(opts != NULL && text_is(pidbox_options_log(opts), "out"), "--log with -d");
+	pidbox_options_free(opts);
+	opts = parse(&a, "-d --report fd:3 --events fd:4 echo");
+	ok(opts != NULL && pidbox_options_log(opts) == NULL, "-d with a report");
+	pidbox_options_free(opts);
+}
+
 /* The table has no row that is not tested here, and each row has its words. */
 static void test_table(void)
 {
@@ -296,6 +331,8 @@ static void test_table(void)
 	for (size_t i = 0; pidbox_option_row(i, &row) == 0; i++) {
 		bool tested = false;
 
+		if (strcmp(row.name, "replace") == 0 || strcmp(row.name, "log") == 0)
+			tested = true; /* test_pairs */
 		for (size_t k = 0; k < ARRAY_LEN(rows); k++)
 			tested = tested || (strcmp(rows[k].name, row.name) == 0 && rows[k].letter == row.letter &&
 					    !rows[k].value == !row.argument);
@@ -415,6 +452,14 @@ static void test_refused(void)
 		"--events fd:x",
 		"--report fd:x",
 		"--report=",
+		"--replace",
+		"--log out",
+		"-d --replace",
+		"-d --tty",
+		"-d --as-pid1",
+		"-d --report -",
+		"-d --report fd:2",
+		"-d --events fd:1",
 		"--as-pid1 --on-exit term",
 		"--as-pid1 --on-exit kill",
 		"---t",
@@ -501,12 +546,6 @@ static void test_elsewhere(void)
 		{ "--seccomp", "not in this version" },
 		{ "--landlock", "not in this version" },
 		{ "--sandbox", "not in this version" },
-		{ "-d", "not in this version" },
-		{ "--detach", "not in this version" },
-		{ "--name", "not in this version" },
-		{ "--log", "not in this version" },
-		{ "--idle", "not in this version" },
-		{ "--replace", "not in this version" },
 		{ "--fallback", "not in this version" },
 		/* misspelt */
 		{ "--hostnam", "did you mean --hostname?" },
@@ -541,6 +580,7 @@ static void test_elsewhere(void)
 
 /* ------------------------------------------------------------ contradictions */
 
+#define TEN       "1234567890"
 #define LONG_NAME "0123456789012345678901234567890123456789012345678901234567890123"
 
 static const struct {
@@ -560,6 +600,19 @@ static const struct {
 	{ "--share user", false, { .share = PIDBOX_NS_USER } },
 	{ "--share uts --unshare uts", false, { .share = PIDBOX_NS_UTS, .unshare = PIDBOX_NS_UTS } },
 	{ "--share uts --hostname", false, { .share = PIDBOX_NS_UTS, .hostname = "x" } },
+	{ "a name", true, { .name = "a-1_.Z", .reachable = PIDBOX_REACHABLE } },
+	{ "a name of 64 bytes",
+	  true,
+	  { .name = "a" TEN TEN TEN TEN TEN TEN "123", .reachable = PIDBOX_REACHABLE_KEPT } },
+	{ "a name of 65 bytes", false, { .name = "a" LONG_NAME, .reachable = PIDBOX_REACHABLE } },
+	{ "a name that begins with a digit", false, { .name = "1a", .reachable = PIDBOX_REACHABLE } },
+	{ "an empty name", false, { .name = "", .reachable = PIDBOX_REACHABLE } },
+	{ "a name with a slash", false, { .name = "a/b", .reachable = PIDBOX_REACHABLE } },
+	{ "a name in the record alone", true, { .name = "a/b" } },
+	{ "--replace without a name", false, { .replace = true, .reachable = PIDBOX_REACHABLE } },
+	{ "a kept record without a name", false, { .reachable = PIDBOX_REACHABLE_KEPT } },
+	{ "--idle --tty", false, { .idle = true, .tty = true } },
+	{ "--idle --as-pid1", false, { .idle = true, .as_pid1 = true } },
 	{ "--hostname of 64 bytes", true, { .hostname = LONG_NAME } },
 	{ "--hostname of 65 bytes", false, { .hostname = LONG_NAME "4" } }, /* __NEW_UTS_LEN, uname(2) */
 	{ "an empty --hostname", false, { .hostname = "" } },
@@ -644,6 +697,7 @@ static void test_sizes(void)
 int main(void)
 {
 	test_rows();
+	test_pairs();
 	test_table();
 	test_ends();
 	test_repeated();
