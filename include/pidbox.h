@@ -553,6 +553,7 @@ PIDBOX_API void pidbox_free(struct pidbox *box);
 #endif
 
 #include <pidbox-exec.h>
+#include <pidbox-list.h>
 #include <pidbox-options.h>
 #include <pidbox-processes.h>
 #include <pidbox-target.h>

@@ -15,7 +15,7 @@ static void flush(struct sink *s)
 {
 	struct pollfd room = { .fd = s->fd, .events = POLLOUT };
 
-	if (s->error == 0 && poll(&room, 1, SINK_PATIENCE_MS) == 0)
+	if (s->error == 0 && poll(&room, 1, s->patience_ms) == 0)
 		s->error = -EAGAIN;
 	if (s->error == 0)
 		s->error = io_write_all(s->fd, s->buf, s->len);

@@ -13,11 +13,14 @@ struct sink {
 	size_t size; /* of buf */
 	size_t len;  /* bytes put; without a descriptor it may pass size: then the text was cut */
 	int fd;      /* >= 0: buf, of at most PIPE_BUF bytes, is flushed there when full; len counts what is in buf */
-	int error;   /* first -errno of a flush; -EAGAIN: there was no room for SINK_PATIENCE_MS */
+	int patience_ms; /* how long to wait for room: -1 for ever */
+	int error;       /* first -errno of a flush; -EAGAIN: there was no room for so long */
 };
 
 #define SINK_BUF(b, s)   ((struct sink){ .buf = (b), .size = (s), .fd = -1 })
-#define SINK_FD(b, s, f) ((struct sink){ .buf = (b), .size = (s), .fd = (f) })
+#define SINK_FD(b, s, f) ((struct sink){ .buf = (b), .size = (s), .fd = (f), .patience_ms = SINK_PATIENCE_MS })
+/* A reader of what somebody has asked for, a pager say, takes its time. */
+#define SINK_STDOUT(b, s) ((struct sink){ .buf = (b), .size = (s), .fd = 1, .patience_ms = -1 })
 
 void sink_bytes(struct sink *s, const char *text, size_t len);
 void sink_str(struct sink *s, const char *text);

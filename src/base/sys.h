@@ -55,12 +55,18 @@
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
-#define SYS_CLOSE_RANGE_CLOEXEC 4u /* Linux 5.11 */
-#define SYS_MFD_CLOEXEC         1u
-#define SYS_MFD_ALLOW_SEALING   2u
-#define SYS_MFD_NOEXEC_SEAL     0x8u  /* Linux 6.3 */
-#define SYS_MFD_EXEC            0x10u /* Linux 6.3 */
-#define SYS_FSCONFIG_CMD_CREATE 6u
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#define SYS_RESOLVE_NO_MAGICLINKS 0x02u
+#define SYS_RESOLVE_IN_ROOT       0x10u
+#define SYS_RESOLVE_CACHED        0x20u /* Linux 5.12 */
+#define SYS_CLOSE_RANGE_CLOEXEC   4u    /* Linux 5.11 */
+#define SYS_MFD_CLOEXEC           1u
+#define SYS_MFD_ALLOW_SEALING     2u
+#define SYS_MFD_NOEXEC_SEAL       0x8u  /* Linux 6.3 */
+#define SYS_MFD_EXEC              0x10u /* Linux 6.3 */
+#define SYS_FSCONFIG_CMD_CREATE   6u
 
 static inline int sys_ret(long r)
 {
@@ -93,6 +99,16 @@ static inline ssize_t sys_write(int fd, const void *buf, size_t size)
 static inline int sys_close(int fd)
 {
 	return sys_ret(syscall(SYS_close, fd));
+}
+
+/* struct open_how of linux/openat2.h; Linux 5.6. */
+static inline int sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
+{
+	const struct {
+		uint64_t flags, mode, resolve;
+	} how = { flags, 0, resolve };
+
+	return sys_ret(syscall(SYS_openat2, dirfd, path, &how, sizeof(how)));
 }
 
 static inline int sys_pidfd_open(pid_t pid, unsigned flags)

@@ -12,6 +12,7 @@
 
 /* A verb: one row in main.c, one file. argv[0] is the verb. @return exit status */
 int cmd_exec(int argc, char **argv);
+int cmd_ls(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
@@ -20,9 +21,13 @@ int cmd_wait(int argc, char **argv);
 
 /* main.c: the end of what goes to standard output. @return 0, or PIDBOX_EXIT_FAILED after an error of three lines */
 int finish_output(void);
+/* The same for a sink of standard output (SINK_STDOUT). */
+struct sink;
+int finish_sink(struct sink *s);
 
 /* out.c: what pidbox says on standard error */
 void out_error(const struct pidbox_error *err);
+int out_no_memory(const char *what); /* @return PIDBOX_EXIT_FAILED */
 void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int out_write(int fd, const void *buf, size_t size); /* @return 0 or -errno; -EINTR: a signal is to end us */
 bool out_wait_for_room(int fd, int timeout_ms);

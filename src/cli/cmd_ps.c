@@ -8,13 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-static void print_json(const struct pidbox_processes *list)
+static int print_json(const struct pidbox_processes *list)
 {
 	struct pidbox_process p;
 	char buf[4096];
-	struct sink s = SINK_FD(buf, sizeof(buf), STDOUT_FILENO);
+	struct sink s = SINK_STDOUT(buf, sizeof(buf));
 
 	sink_str(&s, "{\"schema\":1,\"processes\":[");
 	for (size_t i = 0; pidbox_processes_get(list, i, &p) == 0; i++) {
@@ -23,7 +22,7 @@ static void print_json(const struct pidbox_processes *list)
 		process_json(&s, &p);
 	}
 	sink_str(&s, "]}\n");
-	(void)sink_end(&s);
+	return finish_sink(&s);
 }
 
 /* The clock on the day itself, else the date, as ps(1) has it. */
@@ -121,13 +120,15 @@ int cmd_ps(int argc, char **argv)
 		out_error(&err);
 		return PIDBOX_EXIT_FAILED;
 	}
-	if (json)
-		print_json(list);
-	else
+	if (json) {
+		at = print_json(list);
+	} else {
 		print_table(list);
+		at = finish_output();
+	}
 	if (pidbox_processes_unseen(list) > 0)
 		out_note("pidbox: %llu processes of other users could not be looked at; there may be more in the box\n",
 			 (unsigned long long)pidbox_processes_unseen(list));
 	pidbox_processes_free(list);
-	return finish_output();
+	return at;
 }

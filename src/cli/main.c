@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
+#include "base/sink.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@ static const struct verb {
 } verbs[] = {
 	{ "run", cmd_run, "run a command in a box of its own" },
 	{ "exec", cmd_exec, "run a command in a box that is there already" },
+	{ "ls", cmd_ls, "every PID namespace that you can see" },
 	{ "ps", cmd_ps, "the processes of a box, with their PIDs inside and outside" },
 	{ "kill", cmd_kill, "end boxes, or signal them" },
 	{ "wait", cmd_wait, "wait until boxes have ended; with their exit status" },
@@ -69,20 +72,30 @@ static void print_help(FILE *out)
 	(void)fprintf(out, "\n`pidbox VERB --help` tells more; so do pidbox(1) and pidbox-run(1).\n");
 }
 
-int finish_output(void)
+static int output_error(int errnum)
 {
-	struct pidbox_error err = {
+	const struct pidbox_error err = {
+		.errnum = errnum,
 		.what = "writing to standard output",
 		.why = "what was to be printed is lost, or cut off",
 		.fix = "give a standard output that can be written to: a terminal, a pipe or a file with room",
 	};
 
-	/* A line may have failed before: then there is nothing left to flush, and errno is that of the last write. */
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return 0;
-	err.errnum = errno;
 	out_error(&err);
 	return PIDBOX_EXIT_FAILED;
+}
+
+int finish_output(void)
+{
+	/* A line may have failed before: then there is nothing left to flush, and errno is that of the last write. */
+	return fflush(stdout) == 0 && !ferror(stdout) ? 0 : output_error(errno);
+}
+
+int finish_sink(struct sink *s)
+{
+	int64_t r = sink_end(s);
+
+	return r < 0 ? output_error((int)-r) : finish_output();
 }
 
 static int cmd_help(int argc, char **argv)

@@ -70,3 +70,16 @@ void out_note(const char *format, ...)
 	if (len > 0)
 		(void)out_write(STDERR_FILENO, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
 }
+
+int out_no_memory(const char *what)
+{
+	struct pidbox_error err = {
+		.errnum = ENOMEM,
+		.why = "pidbox can allocate no more: memory is used up, or a limit of it is reached",
+		.fix = "free memory, or raise the limit (ulimit -v, the cgroup's)",
+	};
+
+	(void)snprintf(err.what, sizeof(err.what), "%s", what);
+	out_error(&err);
+	return PIDBOX_EXIT_FAILED;
+}

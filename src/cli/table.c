@@ -64,11 +64,14 @@ char *table_harmless(const char *text, size_t len)
 {
 	char *out = malloc(len + 1), *to = out;
 
+	/* A terminal that is not told to understand UTF-8 may obey its second bytes. */
+	bool ascii = table_width() > 0 && !table_draws();
+
 	for (size_t at = 0; out != NULL && at < len;) {
 		uint32_t c;
 		size_t n = next_char(text + at, len - at, &c);
 
-		if (c == UINT32_MAX || IN(c, harmful)) {
+		if (c == UINT32_MAX || IN(c, harmful) || (ascii && n > 1)) {
 			*to++ = '?';
 		} else {
 			memcpy(to, text + at, n);
@@ -124,30 +127,44 @@ static bool is_set(const char *name)
 	return value != NULL && value[0] != '\0';
 }
 
+/* Standard output, as it was when it was first asked for: a long table asks for every cell. */
+static const struct screen {
+	bool known, terminal, colours, draws;
+	size_t width;
+} * screen(void)
+{
+	static struct screen s;
+	const char *term = getenv("TERM"), *names[] = { "LC_ALL", "LC_CTYPE", "LANG" }, *locale = "";
+	bool dumb = term == NULL || strcmp(term, "dumb") == 0;
+	struct winsize size;
+
+	if (s.known)
+		return &s;
+	s.known = true;
+	s.terminal = isatty(STDOUT_FILENO) == 1;
+	if (!s.terminal)
+		return &s;
+	for (size_t i = 0; i < 3 && locale[0] == '\0'; i++)
+		locale = is_set(names[i]) ? getenv(names[i]) : "";
+	s.colours = !dumb && !is_set("NO_COLOR");
+	s.draws = !dumb && (strstr(locale, "UTF-8") != NULL || strstr(locale, "utf8") != NULL);
+	s.width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+	return &s;
+}
+
 bool table_colours(void)
 {
-	const char *term = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && !is_set("NO_COLOR") && term != NULL && strcmp(term, "dumb") != 0;
+	return screen()->colours;
 }
 
 bool table_draws(void)
 {
-	const char *names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
-	const char *locale = "";
-
-	for (size_t i = 0; i < 3 && locale[0] == '\0'; i++)
-		locale = is_set(names[i]) ? getenv(names[i]) : "";
-	return isatty(STDOUT_FILENO) && (strstr(locale, "UTF-8") != NULL || strstr(locale, "utf8") != NULL);
+	return screen()->draws;
 }
 
 size_t table_width(void)
 {
-	struct winsize size;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
-		return 0;
-	return size.ws_col > 0 ? size.ws_col : 80;
+	return screen()->width;
 }
 
 const char *table_begin(enum table_colour colour)

@@ -6,25 +6,54 @@
 
 #include <string.h>
 
+enum { ASKED_MAX = 32 };
+
 struct username {
 	uint32_t uid;
 	char *name; /* NULL: none */
 };
 
-const char *usernames_get(struct usernames *names, uint32_t uid)
+/* Where a uid is, or is to be put: they are in order. */
+static size_t find(const struct usernames *names, uint32_t uid)
 {
-	struct username *all;
+	size_t from = 0, to = names->n;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (names->all[middle].uid < uid)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+static char *look_up(const struct usernames *names, uint32_t uid)
+{
+	/* With any other group file than the usual one getent is not asked: the names of many are not worth a process
+	 * for each. */
+	static const struct user_db files = { .group = "/dev/null" };
 	char name[256];
 
-	for (size_t i = 0; i < names->n; i++)
-		if (names->all[i].uid == uid)
-			return names->all[i].name;
+	return user_name(uid, names->n <= ASKED_MAX ? NULL : &files, name, sizeof(name)) == 0 ? strdup(name) : NULL;
+}
+
+const char *usernames_get(struct usernames *names, uint32_t uid)
+{
+	size_t at = find(names, uid);
+	struct username *all;
+
+	if (at < names->n && names->all[at].uid == uid)
+		return names->all[at].name;
 	all = reallocarray(names->all, names->n + 1, sizeof(*all));
 	if (all == NULL)
 		return NULL;
 	names->all = all;
-	all[names->n] = (struct username){ uid, user_name(uid, NULL, name, sizeof(name)) == 0 ? strdup(name) : NULL };
-	return all[names->n++].name;
+	memmove(all + at + 1, all + at, (names->n - at) * sizeof(*all));
+	names->n++;
+	all[at] = (struct username){ uid, look_up(names, uid) };
+	return all[at].name;
 }
 
 void usernames_free(struct usernames *names)

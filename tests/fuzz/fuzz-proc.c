@@ -31,7 +31,9 @@ static void fuzz_stat(const char *text)
 static void fuzz_mountinfo(const char *text, size_t size)
 {
 	char *masks = malloc(64), small[2] = { 'x', 'x' };
+	struct mnt_line line;
 	size_t n, lines = 1;
+	char path[32];
 
 	CHECK(masks);
 	memset(masks, 0x5a, 64);
@@ -41,6 +43,13 @@ static void fuzz_mountinfo(const char *text, size_t size)
 	CHECK(n <= lines && strnlen(masks, 64) < 64 && (n > 0) == (masks[0] != '\0'));
 	CHECK(mnt_proc_masks(text, small, 1) == n && small[0] == '\0' && small[1] == 'x');
 	free(masks);
+	for (const char *at = text; mnt_next(&at, &line);) {
+		bool whole;
+
+		CHECK(at <= text + size && line.type + line.type_len <= at && line.root + line.root_len < line.point);
+		whole = mnt_unescape(line.point, line.point_len, path, sizeof(path));
+		CHECK(!whole || strnlen(path, sizeof(path)) < sizeof(path));
+	}
 }
 
 static void fuzz_status(const char *text)
@@ -79,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"7 (x) S 1 2 3 4 5 6 7 8 9 10 ",
 		"Name:\tx\nNSpid:\t",
 		"36 35 98:0 / /proc/",
+		"36 35 98:0 / /p rw - proc ",
 		"Name:\tx\nPPid:\t3\nUid:\t1\t",
 		"0::/machine.slice/libpod-9ec39b91f3d70e1beff50a308f77067065ea6be0d91a337837505"
 		"6cd4422cf3d.scope/",

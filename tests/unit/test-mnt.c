@@ -2,6 +2,7 @@
 /* What covers /proc, from the text of mountinfo (proc(5)). */
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "base/util.h"
 #include "kern/mnt.h"
@@ -35,6 +36,36 @@ static const struct {
 	{ "an empty line among others", "\n" LINE("/proc/kcore"), 1, "/proc/kcore" },
 };
 
+static bool is(const char *p, size_t len, const char *text)
+{
+	return strlen(text) == len && strncmp(p, text, len) == 0;
+}
+
+static void test_lines(void)
+{
+	const char *text = "23 36 0:21 / /proc rw,nosuid shared:5 master:1 - proc proc rw\n"
+			   "a line that is none\n\n"
+			   "36 35 98:0 /a\\040b /mnt/x\\134y rw,noatime - ext4 /dev/sda rw\n"
+			   "40 35 0:4 pid:[4026532567] /run/ns\\011 rw - nsfs nsfs rw\n"
+			   "41 35 0:4 / /cut rw - nsf";
+	struct mnt_line line;
+	char path[16], small[5];
+
+	ok(mnt_next(&text, &line) && line.dev == makedev(0, 21) && is(line.root, line.root_len, "/") &&
+		   is(line.point, line.point_len, "/proc") && is(line.type, line.type_len, "proc"),
+	   "proc");
+	ok(mnt_next(&text, &line) && line.dev == makedev(98, 0) && is(line.type, line.type_len, "ext4"), "ext4");
+	ok(mnt_unescape(line.point, line.point_len, path, sizeof(path)) && strcmp(path, "/mnt/x\\y") == 0,
+	   "a backslash");
+	ok(mnt_unescape(line.root, line.root_len, small, sizeof(small)) && strcmp(small, "/a b") == 0, "it just fits");
+	ok(!mnt_unescape(line.point, line.point_len, small, sizeof(small)), "it does not fit");
+	ok(mnt_next(&text, &line) && is(line.root, line.root_len, "pid:[4026532567]") &&
+		   is(line.type, line.type_len, "nsfs"),
+	   "nsfs");
+	ok(!mnt_next(&text, &line) && *text == '\0', "a line that is cut is none");
+	ok(!mnt_next(&text, &line), "and then there is none");
+}
+
 int main(void)
 {
 	char buf[512], small[8];
@@ -48,5 +79,6 @@ int main(void)
 	}
 	n = mnt_proc_masks(rows[2].text, small, sizeof(small));
 	ok(n == 3 && strcmp(small, "/proc/k") == 0, "a small buffer is cut: %s", small);
+	test_lines();
 	return tap_end();
 }

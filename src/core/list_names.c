@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of boxes, and boxes that have ended: what the entries of fronts say, where it fits what was seen. */
+#include "core/list.h"
+
+#include "base/util.h"
+#include "core/registry.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct known {
+	struct pidref init;
+	size_t row;
+};
+
+struct naming {
+	struct listing *listing;
+	struct known *known; /* rows, in the order of what identifies their PID 1 */
+	size_t n;
+	bool ended;
+	int error;
+};
+
+/* In pidfs every process has a number of its own; before that it is PID and start. */
+static int compare(const void *a, const void *b)
+{
+	const struct pidref *x = &((const struct known *)a)->init, *y = &((const struct known *)b)->init;
+
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	if (x->inode != 0)
+		return 0;
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return (x->start_ticks > y->start_ticks) - (x->start_ticks < y->start_ticks);
+}
+
+/* A JSON list of texts into texts with a NUL behind each. @return bytes; 0: it is none */
+static size_t split_json(const char *json, char *out)
+{
+	size_t n = 0;
+	bool inside = false;
+
+	if (*json++ != '[')
+		return 0;
+	for (; *json != '\0' && (inside || *json != ']'); json++) {
+		if (*json == '"') {
+			if (inside)
+				out[n++] = '\0';
+			inside = !inside;
+		} else if (inside && *json == '\\' && json[1] == 'u') {
+			char hex[5] = { 0 };
+
+			if (strlen(json) < 6)
+				return 0;
+			memcpy(hex, json + 2, 4);
+			out[n++] = (char)strtol(hex, NULL, 16); /* controls alone are written so */
+			json += 5;
+		} else if (inside && *json == '\\' && json[1] != '\0') {
+			json++;
+			out[n++] = (char)(*json == 'n' ? '\n' : *json == 't' ? '\t' : *json);
+		} else if (inside) {
+			out[n++] = *json;
+		}
+	}
+	return n;
+}
+
+static int add_ended(struct naming *naming, const struct registry_entry *entry)
+{
+	struct pidbox_list *list = naming->listing->list;
+	struct pidbox_list_entry *e = list_add(list);
+	char command[sizeof(entry->command)];
+	size_t size = split_json(entry->command, command);
+
+	if (e == NULL)
+		return -ENOMEM;
+	*e = (struct pidbox_list_entry){
+		.name = pool_text(&list->pool, entry->name, strlen(entry->name)),
+		.parent = naming->listing->scan.own,
+		.depth = 1,
+		.uid = entry->uid,
+		.user = usernames_get(&list->users, entry->uid),
+		.started_us = entry->started_us > 0 ? entry->started_us : -1,
+		.command = size > 0 ? pool_text(&list->pool, command, size) : NULL,
+		.command_size = size,
+		.pidbox = 1,
+		.status = PIDBOX_LIST_ENDED,
+	};
+	return 0;
+}
+
+/* It is written by whoever owns the directory: it names only what is seen to be there. */
+static int visit(void *context, const struct registry_entry *entry)
+{
+	struct naming *naming = context;
+	struct pidbox_list *list = naming->listing->list;
+	const struct known key = { .init = entry->id }, *known;
+	bool here = entry->front_namespace == naming->listing->scan.own;
+	struct pidbox_list_entry *e;
+
+	/* A name is good in the PID namespace of its front, and so is the number of an id without an inode. */
+	if (entry->id.pid == 0) {
+		if (naming->ended && here && entry->name[0] != '\0')
+			naming->error = add_ended(naming, entry);
+		return naming->error;
+	}
+	if (entry->id.inode == 0 && !here)
+		return 0;
+	known = bsearch(&key, naming->known, naming->n, sizeof(key), compare);
+	e = known != NULL ? &list->rows[known->row] : NULL;
+	if (e == NULL || e->depth == 0 ||
+	    (entry->pid_namespace != 0 && e->pid_namespace != 0 && entry->pid_namespace != e->pid_namespace))
+		return 0;
+	e->pidbox = 1;
+	if (entry->name[0] != '\0' && here)
+		e->name = pool_text(&list->pool, entry->name, strlen(entry->name));
+	return 0;
+}
+
+int list_names(struct listing *l, bool ended)
+{
+	struct naming naming = { .listing = l, .ended = ended };
+
+	naming.known = reallocarray(NULL, l->scan.n, sizeof(*naming.known));
+	if (naming.known == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->scan.n; i++)
+		if (l->row_of[i] != SCAN_NONE && l->scan.ns[i].init.pid > 0)
+			naming.known[naming.n++] = (struct known){ l->scan.ns[i].init, l->row_of[i] };
+	qsort(naming.known, naming.n, sizeof(*naming.known), compare);
+	registry_walk(visit, &naming);
+	free(naming.known);
+	return naming.error;
+}
