@@ -269,7 +269,7 @@ static bool socket_is_stale(const struct pidref *id, bool closely)
 	r = pidref_open(id->pid, &now);
 	if (r < 0)
 		return r == -ESRCH;
-	stale = !pidref_same(&now, id);
+	stale = !pidref_same(&now, id) || pidref_has_ended(&now);
 	pidref_close(&now);
 	return stale;
 }

@@ -70,8 +70,29 @@ class Outcome:
                 self.take_status(int(rest[0]))
 
 
-def environment(**more):
-    return {'PATH': '/usr/bin:/bin:/usr/sbin:/sbin', 'LC_ALL': 'C', 'SHELL': '/bin/sh', 'TERM': 'dumb', 'HOME': '/',
+def runtime(who):
+    """The runtime directory of this worker's boxes of a user."""
+    return f'{cfg.base}/run/{os.getpid()}-{who}'
+
+
+def swept(who):
+    """What a front has left that was killed, the next pidbox sweeps away."""
+    def become():
+        if who == 'user' and os.getuid() == 0:
+            os.setgroups([])
+            os.setresgid(UID, UID, UID)
+            os.setresuid(UID, UID, UID)
+            libc.prctl(4, 1, 0, 0, 0)  # dumpable again
+
+    for options in ['--name', 'n'], []:
+        p = subprocess.run([cfg.pidbox, 'run', *options, '--', '/bin/true'], env=environment(who), preexec_fn=become, capture_output=True)
+        need(p.returncode == 0, f'the next box, {options}: status {p.returncode}, {p.stderr}')
+    left = [f for _, _, files in os.walk(runtime(who)) for f in files]
+    need(not left, f'left in the runtime directory: {left}')
+
+
+def environment(who='root', **more):
+    return {'PIDBOX_RUNTIME_DIR': runtime(who), 'PATH': '/usr/bin:/bin:/usr/sbin:/sbin', 'LC_ALL': 'C', 'SHELL': '/bin/sh', 'TERM': 'dumb', 'HOME': '/',
             'PIDBOX_FAULT_ID': cfg.marker, **more}
 
 
@@ -115,7 +136,7 @@ def drain(fd):
         return f.read().decode(errors='replace')
 
 
-def run(before, argv, *, report=False, hold=None, env=None, limit=20.0, input=None):
+def run(before, argv, *, who='root', report=False, hold=None, env=None, limit=20.0, input=None):
     """
     Run `before... -- argv...`, where before is the injector or the filter with its arguments; afterwards nothing may be
     left. report: argv gets --report. hold: None, b'' (end of file), b'x', or 'open' (nobody writes): becomes descriptor 3.
@@ -137,7 +158,7 @@ def run(before, argv, *, report=False, hold=None, env=None, limit=20.0, input=No
     head = [a.replace('LOG', str(files[2])) for a in before]
     was, t0 = mounts(), time.monotonic()
     p = subprocess.Popen(head + ['--', *argv], stdin=input or subprocess.DEVNULL, stdout=files[0], stderr=files[1],
-                         pass_fds=pass_fds, env=environment(**(env or {})), start_new_session=True, cwd='/')
+                         pass_fds=pass_fds, env=environment(who, **(env or {})), start_new_session=True, cwd='/')
     late = False
     try:
         p.wait(limit)
@@ -165,11 +186,11 @@ def as_user(mode):
 
 
 def injected(mode, action, argv, **more):
-    return run([cfg.inject, '-l', 'LOG', *as_user(mode), *action], [cfg.pidbox, 'run', *argv], **more)
+    return run([cfg.inject, '-l', 'LOG', *as_user(mode), *action], [cfg.pidbox, 'run', *argv], who=mode, **more)
 
 
 def filtered(mode, rules, argv, **more):
-    return run([cfg.filter, *as_user(mode), *rules], [cfg.pidbox, 'run', *argv], **more)
+    return run([cfg.filter, *as_user(mode), *rules], [cfg.pidbox, 'run', *argv], who=mode, **more)
 
 
 # ------------------------------------------------------------ what the contract says of an error

@@ -2,7 +2,7 @@
 """Whoever is killed first, and at whatever moment: nothing of the box is left."""
 import json, os, signal, subprocess, time
 
-from faultlib import (Failed, Skipped, cfg, check_message, children_gone, end_all, environment, injected, libc, need,
+from faultlib import (Failed, Skipped, cfg, check_message, children_gone, end_all, environment, injected, libc, need, swept,
                       words_of, UID)
 
 # A command that leaves a daemon behind, so that set-up, running and end are all in one run.
@@ -26,6 +26,8 @@ BOXES = [
     ('net and time', 'root', ['--unshare', 'net,time', '--time-offset', 'boottime=100'], {}),
     ('on-exit term', 'root', ['--on-exit', 'term', '--grace', '50ms'], {}),
     ('explain', 'user', ['--explain'], {}),
+    ('named', 'root', ['--name', 'n'], {}),
+    ('named', 'user', ['--name', 'n'], {}),
 ]
 
 
@@ -41,6 +43,8 @@ def front_killed(who, options, more, k, settle):
     o = injected(who, ['--kill', f'front,{k},front,{settle}'], [*options, '--', *LEAVER], **more)
     # Runs differ by a few calls of the last phase: then it was not hit, and has ended by itself.
     need(o.signal == signal.SIGKILL if o.hit else o.status is not None, f'{o}')
+    if o.hit:
+        swept(who)
 
 
 def init_killed(who, options, more, role, k):
@@ -73,7 +77,7 @@ def without_tracer(who, options, delay_us):
 
     null = subprocess.DEVNULL
     p = subprocess.Popen([cfg.pidbox, 'run', *options, '--', '/bin/sleep', '1000'], stdin=null, stdout=null, stderr=null,
-                         env=environment(), start_new_session=True, preexec_fn=become, cwd='/')
+                         env=environment(who), start_new_session=True, preexec_fn=become, cwd='/')
     until = time.monotonic() + delay_us / 1e6
     while time.monotonic() < until:
         pass
@@ -83,6 +87,7 @@ def without_tracer(who, options, delay_us):
     names = [words_of(pid) for pid in left]
     end_all(left)
     need(not left, f'left behind: {names}')
+    swept(who)
 
 
 def stopped_front(who, options):

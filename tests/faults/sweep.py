@@ -2,7 +2,7 @@
 """An error at every system call of everybody in turn: either the command runs, or pidbox says why it does not."""
 import errno
 
-from errno import EACCES, EAGAIN, EINTR, EINVAL, EIO, EMFILE, ENOENT, ENOMEM, ENOSPC, ENOSYS, EPERM
+from errno import EACCES, EADDRINUSE, EAGAIN, EINTR, EINVAL, EIO, EMFILE, ENOENT, ENOLCK, ENOMEM, ENOSPC, ENOSYS, EPERM, EROFS
 from faultlib import NAME, check_message, injected, need
 
 # Errors that a call may have anywhere, on a full or a confined machine.
@@ -22,6 +22,9 @@ POSSIBLE = {
     **dict.fromkeys(('close_range', 'pidfd_send_signal', 'prctl', 'setsockopt', 'prlimit64', 'getrlimit', 'setrlimit'),
                     (EPERM, ENOSYS)),
     **dict.fromkeys(('execve', 'execveat'), (EACCES, ENOMEM)),
+    **dict.fromkeys(('mkdir', 'mkdirat', 'bind', 'pwrite64'), (ENOSPC, EROFS)),
+    **dict.fromkeys(('unlink', 'unlinkat', 'rmdir'), (EROFS, )),
+    'listen': (EADDRINUSE, ), 'epoll_ctl': (ENOSPC, ENOMEM), 'flock': (ENOLCK, ), 'accept4': (EMFILE, ),
     'chdir': (EACCES, EIO), 'ftruncate': (ENOSPC, ), 'rt_sigaction': (EINVAL, ), 'setresuid': (EAGAIN, EPERM),
     'setresgid': (EPERM, ), 'setgroups': (EPERM, ),
 }
@@ -43,15 +46,21 @@ BOXES = [
     ('as-pid1', 'root', ['--as-pid1'], {}),
     ('as-pid1', 'user', ['--as-pid1'], {}),
     ('user', 'root', ['--user', '12345:12345'], {}),
+    ('named', 'root', ['--name', 'n'], {}),
+    ('named', 'user', ['--name', 'n'], {}),
 ]
 
 COMMAND = ['/bin/echo', 'ran']
+
+# Of the front's entry: a box without a name does without.
+ENTRY = ('mkdir', 'mkdirat', 'bind', 'listen', 'epoll_create1', 'epoll_ctl', 'unlink', 'unlinkat', 'rmdir', 'accept4')
 
 
 def failing(who, options, more, role, k, err, nr):
     o = injected(who, ['--fail', f'{role},{k},{err},{nr}'], [*options, '--', *COMMAND], **more)
     if not o.hit:
         return
+    need(role != 'front' or NAME.get(nr) not in ENTRY or '--name' in options or o.status == 0, f'nobody would have missed it; {o}')
     ran = o.out.replace('\r', '') == 'ran\n'
     if o.status == 0:
         need(ran, f'status 0, but the command has not run; {o}')

@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: MIT
+"""--name, --replace, the runtime directory, and the control socket: who may use it, and what it bears."""
+import glob, os, random, signal, socket, stat, struct, subprocess, time
+from support import each, kernel, ns, quote, test, until
+
+SIGNAL, KILL, WAIT, EXEC, DONE, FAILED, ENDED = 1, 2, 3, 4, 64, 65, 68
+EACCES, EPROTO, EOPNOTSUPP, EINVAL = 13, 71, 95, 22
+
+
+def folder(t):
+    return f'{t.env["PIDBOX_RUNTIME_DIR"]}/{os.stat("/proc/self/ns/pid").st_ino}'
+
+
+def files(t):
+    return sorted(os.listdir(folder(t))) if os.path.isdir(folder(t)) else []
+
+
+def sockets(t):
+    return [f for f in glob.glob(f'{folder(t)}/*') if stat.S_ISSOCK(os.stat(f).st_mode)]
+
+
+def named(t, name, *args, **kw):
+    """Start a box with a name, and wait until its command runs. The command ends with its input."""
+    p = t.start_box('--name', name, *args, '--', 'sh', '-c', 'echo up; exec cat', stdin=subprocess.PIPE, **kw)
+    t.eq(p.out.line(), 'up', 'the box is up')
+    return p
+
+
+def socket_of(t, name):
+    with open(f'{folder(t)}/{name}') as f:
+        fields = dict(line.rstrip('\n').split(' ', 1) for line in f if ' ' in line)
+    return f'{folder(t)}/{fields["id"]}'
+
+
+def stop(t, p, status=0):
+    p.stdin.close()
+    t.eq(t.finish(p), status, 'status of the box')
+
+
+def request(kind, sig=0, grace=-1, magic=0x31584250, version=1):
+    return struct.pack('<IIIiq5Q', magic, version, kind, sig, grace, 0, 0, 0, 0, 0)
+
+
+def connect(path):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(20)
+    s.connect(path)
+    return s
+
+
+def answer(s):
+    """(type, errnum, status) of what comes; None at the end."""
+    for _ in range(3):
+        try:
+            data = s.recv(200)
+            break
+        except ConnectionResetError:
+            data = b''
+    if not data:
+        return None
+    fields = struct.unpack('<IIIiiiiiiiiiqqqqQ4Q', data)
+    return fields[2], fields[3], fields[7]
+
+
+def ask(path, kind, sig=0, grace=-1, fds=None):
+    s = connect(path)
+    me = os.pidfd_open(os.getpid())
+    try:
+        socket.send_fds(s, [request(kind, sig, grace)], [me] if fds is None else fds)
+    except BrokenPipeError:
+        pass
+    os.close(me)
+    got = answer(s)
+    s.close()
+    return got
+
+
+# ------------------------------------------------------------ names
+
+@test
+def name_and_record(t):
+    r, rec = t.report('--name', 'build', '--', 'true')
+    t.good(r)
+    t.eq(rec['name'], 'build', 'name in the record')
+    t.eq(files(t), [], 'nothing is left of it')
+
+
+@test
+def taken_until_it_ends(t):
+    p = named(t, 'one')
+    t.ok({'one'} < set(files(t)), f'an entry and a socket: {files(t)}')
+    for options in ['--name', 'one'], ['--name=one', '--idle'], ['-d', '--name', 'one']:
+        t.error(t.box(*options, *([] if '--idle' in options else ['--', 'touch', 'ran'])), 'NAME_TAKEN', has=['one', '--replace'])
+    t.ok(not os.path.exists(t.path('ran')), 'nothing ran')
+    t.good(t.box('--name', 'two', '--', 'true'))
+    stop(t, p)
+    t.good(t.box('--name', 'one', '--', 'true'))
+    t.eq(files(t), [], 'nothing is left')
+
+
+@test
+def inside_it_is_another_name(t):
+    p = named(t, 'one')
+    t.good(t.box('--name', 'two', '--', t.pidbox, 'run', '--name', 'one', '--', 'echo', 'fine'), out='fine\n')
+    stop(t, p)
+
+
+@test
+def replace(t):
+    p = t.start_box('--name', 'one', '--', 'sh', '-c', 'trap "echo asked; exit 4" TERM; echo up; while :; do sleep 0.05; done')
+    t.eq(p.out.line(), 'up', 'the box is up')
+    r, rec = t.report('--name', 'one', '--replace', '--', 'echo', 'mine')
+    t.good(r, out='mine\n')
+    t.eq(p.out.rest(), 'asked\n', 'it was asked to end')
+    t.eq(t.finish(p), 4, 'its status')
+    t.good(t.box('--name', 'none', '--replace', '--', 'true'))
+
+
+@test
+def replace_when_its_front_is_stopped(t):
+    p = named(t, 'one')
+    p.send_signal(signal.SIGSTOP)
+    r = t.start_box('--name', 'one', '--replace', '--', 'echo', 'mine')
+    # Its box is ended, but the name is free only when the front has let go of it.
+    t.ok(until(lambda: init_gone(p), 15), 'the box is ended')
+    p.send_signal(signal.SIGCONT)
+    t.eq(r.out.rest(15), 'mine\n', 'the new one runs')
+    t.eq(t.finish(r), 0, 'its status')
+    t.finish(p)
+
+
+def init_gone(p):
+    with open(f'/proc/{p.pid}/task/{p.pid}/children') as f:
+        kids = f.read().split()
+    return all(open(f'/proc/{k}/stat').read().rpartition(')')[2].split()[0] == 'Z' for k in kids)
+
+
+@test(limit=60)
+def one_winner(t):
+    ps = [t.start([t.pidbox, 'run', '--name', 'race', '--', 'sh', '-c', 'echo won; exec cat'], stdin=subprocess.PIPE,
+                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(50)]
+    losers = [p for p in ps if until(lambda: p.poll() is not None or len([q for q in ps if q.poll() is None]) == 1, 40) and p.poll() is not None]
+    t.eq(len(losers), 49, 'losers')
+    t.ok(all(p.returncode == 125 and b'[NAME_TAKEN]' in p.stderr.read() for p in losers), 'each was told')
+    t.ok(not any(p.stdout.read() for p in losers), 'nothing ran')
+    for p in ps:
+        if p.poll() is None:
+            p.stdin.close()
+            t.eq((t.finish(p), p.stdout.read()), (0, b'won\n'), 'the winner')
+    t.eq(files(t), [], 'nothing is left')
+
+
+@test
+def front_killed(t):
+    """The name is free when the box has ended, not before; what is left behind is swept."""
+    p = t.start_box('--name', 'one', '--grace', '3s', '--', 'sh', '-c', 'trap "" TERM; echo up; sleep 1000')
+    t.eq(p.out.line(), 'up', 'the box is up')
+    init = t.init_of(p)
+    p.kill()
+    t.finish(p)
+    t.error(t.box('--name', 'one', '--', 'true'), 'NAME_TAKEN')
+    t.ok(os.path.exists(f'/proc/{init}'), 'its box lived on for its grace')
+    t.nothing_left(10)
+    t.good(t.box('--name', 'one', '--', 'true'))
+    t.eq(files(t), [], 'nothing is left')
+
+
+@test
+def stale_entries(t):
+    """Of another boot, of a number that is another's now, half written, nonsense: none of them has a name."""
+    good = f'format 1\nid {os.getpid()}:1\npid_namespace 1\nboot_id \nstarted 1\nversion 0\ncommand []\nend\n'
+    for words, text in {'another process': good, 'another boot': good.replace('boot_id ', 'boot_id 00000000-0000-0000-0000-000000000000'),
+                        'half': good[:40], 'empty': '', 'nonsense': '\0\xff' * 3000, 'huge': 'format 1\n' + 'x' * 100000}.items():
+        with t.case(words):
+            os.makedirs(folder(t), 0o700, exist_ok=True)
+            with open(f'{folder(t)}/one', 'w', encoding='latin1') as f:
+                f.write(text)
+            t.good(t.box('--name', 'one', '--', 'echo', 'fine'), out='fine\n')
+    os.makedirs(folder(t), 0o700, exist_ok=True)
+    with open(f'{folder(t)}/one', 'w') as f:
+        f.write(good)
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.bind(f'{folder(t)}/{os.getpid()}:1')
+    open(f'{folder(t)}/gone:exit', 'w').close()
+    with open(f'{folder(t)}/old:exit', 'w') as f:
+        f.write('exit 0 0\n{}\n')
+    os.utime(f'{folder(t)}/old:exit', (1, 1))
+    t.good(t.box('--', 'true'))
+    t.eq(files(t), [], 'the next pidbox sweeps')
+
+
+@each({'a link': (lambda d: os.symlink('/tmp', d), 'symbolic link'), 'a file': (lambda d: open(d, 'w').close(), 'no directory'),
+       'open to others': (lambda d: (os.mkdir(d), os.chmod(d, 0o755)), 'chmod 700'), 'no parent': (lambda d: None, 'no such directory')})
+def bad_directory(t, make, has):
+    d = t.path('dir' if has != 'no such directory' else 'missing/dir')
+    make(d)
+    env = {**t.env, 'PIDBOX_RUNTIME_DIR': d}
+    t.good(t.box('--', 'echo', 'fine', env=env), out='fine\n')
+    t.error(t.box('--name', 'one', '--', 'touch', 'ran', env=env), 'DENIED' if has != 'no such directory' else None, has=has)
+    t.ok(not os.path.exists(t.path('ran')), 'nothing ran')
+
+
+@test(modes='root')
+def others_directory(t):
+    d = t.path('dir')
+    os.mkdir(d, 0o700)
+    os.chown(d, 12345, 12345)
+    env = {**t.env, 'PIDBOX_RUNTIME_DIR': d}
+    t.good(t.box('--', 'echo', 'fine', env=env), out='fine\n')
+    t.error(t.box('--name', 'one', '--', 'true', env=env), 'DENIED', has='another user')
+
+
+@test(modes='root')
+def full_directory(t):
+    """A full file system, and a read-only one."""
+    d = t.path('full')
+    os.mkdir(d)
+    script = f'mount -t tmpfs -o mode=700,nr_inodes=INODES tmpfs {d} && {{ PRE; PIDBOX_RUNTIME_DIR={d} pidbox run -- echo fine; PIDBOX_RUNTIME_DIR={d} pidbox run --name one -- touch ran; }}'
+    for words, inodes, pre in ('full', 1, ':'), ('read-only', 0, f'mount -o remount,ro {d}'):
+        with t.case(words):
+            r = t.run(['unshare', '-m', '/bin/sh', '-c', script.replace('INODES', str(inodes)).replace('PRE', pre)])
+            t.error(r, 'DENIED' if words == 'read-only' else None, out='fine\n', has=words)
+            t.ok(not os.path.exists(t.path('ran')), 'nothing ran')
+
+
+@test
+def long_path(t):
+    d = t.path('d' * 120)
+    env = {**t.env, 'PIDBOX_RUNTIME_DIR': d}
+    p = t.start_box('--name', 'one', '--', 'cat', stdin=subprocess.PIPE, env=env)
+    sock = until(lambda: [f for f in glob.glob(f'{d}/*/*') if ':' in f])
+    fd = os.open(os.path.dirname(sock[0]), os.O_PATH)
+    t.eq(ask(f'/proc/self/fd/{fd}/{os.path.basename(sock[0])}', KILL, 0, 0), (DONE, 0, 0), 'it listens there')
+    os.close(fd)
+    t.eq(t.finish(p), -9, 'status')
+
+
+@each({'--idle': ((), 'TERM', 'SIGTERM'), 'HUP': ((), 'HUP', 'SIGHUP'), 'mapped': (('--signal-map', 'USR1=INT'), 'USR1', 'SIGINT'),
+       'on-exit wait': (('--on-exit', 'wait'), 'TERM', 'SIGTERM'), 'with an account': (('--fail-on-leak',), 'INT', 'SIGINT')})
+def idle(t, options, sig, ends_by):
+    f = t.path('report')
+    p = t.start_box('--name', 'one', '--idle', '--report', f, *options)
+    until(lambda: 'one' in files(t) and os.path.getsize(f'{folder(t)}/one') > 0)
+    path = socket_of(t, 'one')
+    t.ok(until(lambda: ask(path, SIGNAL, signal.SIGWINCH) == (DONE, 0, 0), 10), 'it takes signals')
+    t.eq(p.poll(), None, 'SIGWINCH does not end it')
+    t.eq(ask(path, SIGNAL, getattr(signal, 'SIG' + sig)), (DONE, 0, 0), 'the signal')
+    t.eq(t.finish(p), -getattr(signal, ends_by), 'status')
+    rec = t.record(f)
+    t.eq((rec['reason'], rec['signal'], rec['command']), ('killed', ends_by, []), 'the record')
+    t.eq(rec['ended_by'] and (rec['ended_by']['signal'], rec['ended_by']['pid']), ('SIG' + sig, os.getpid()), 'who did it')
+
+
+@test
+def idle_and_others(t):
+    r, rec = t.report('--idle', '--timeout', '200ms')
+    t.eq((r.code, rec['reason']), (124, 'timeout'), 'a time limit')
+    t.error(t.box('--idle', '--', 'true'), 'USAGE', has='--idle')
+    t.error(t.box('--idle', '--as-pid1'), 'USAGE')
+    t.error(t.box('--replace', '--', 'true'), 'USAGE', has='--name')
+    for name in '', '1a', 'a/b', 'a:exit', '..', '-x', 'a' * 65, 'a b':
+        t.error(t.box(f'--name={name}', '--', 'true'), 'USAGE')
+
+
+# ------------------------------------------------------------ the socket
+
+@test
+def orders(t):
+    f = t.path('report')
+    p = named(t, 'one', '--report', f)
+    path = socket_of(t, 'one')
+    waiter = connect(path)
+    socket.send_fds(waiter, [request(WAIT)], [os.pidfd_open(os.getpid())])
+    t.eq(ask(path, SIGNAL, 99), (FAILED, EINVAL, 0), 'no such signal')
+    t.eq(ask(path, 77), (FAILED, EOPNOTSUPP, 0), 'no such request')
+    t.eq(ask(path, EXEC), (FAILED, EINVAL, 0), 'an exec without its descriptors')
+    t.eq(ask(path, KILL), (DONE, 0, 0), 'the end')
+    t.eq(t.finish(p), -15, 'status')
+    t.eq(answer(waiter), (ENDED, 0, 143), 'who waited is told')
+    rec = t.record(f)
+    t.eq((rec['reason'], rec['ended_by']), ('killed', {'signal': 'SIGTERM', 'pid': os.getpid(), 'uid': os.getuid()}), 'the record')
+
+
+@test
+def as_pid1(t):
+    p = named(t, 'one', '--as-pid1')
+    path = socket_of(t, 'one')
+    t.eq(ask(path, EXEC, fds=[os.pidfd_open(os.getpid()), 0, 0, 1, 2]), (FAILED, EOPNOTSUPP, 0), 'nobody there to start it')
+    t.eq(ask(path, KILL, 0, 0), (DONE, 0, 0), 'the end')
+    t.eq(t.finish(p), -9, 'status')
+
+
+@test
+def held(t):
+    r, w = os.pipe()
+    p = t.start_box('--name', 'one', '--hold-fd', str(r), '--', 'touch', 'ran', pass_fds=[r])
+    os.close(r)
+    until(lambda: 'one' in files(t) and os.path.getsize(f'{folder(t)}/one') > 0)
+    t.ok(until(lambda: ask(socket_of(t, 'one'), KILL, 0, 0) == (DONE, 0, 0)), 'a box that is held can be ended')
+    t.eq(t.finish(p), 125, 'status')
+    t.ok(not os.path.exists(t.path('ran')), 'it has not begun')
+    os.close(w)
+
+
+INSIDE = {'itself': [], 'without a pidfd': ['-n'], 'an orphan': ['-f'], 'no pidfd': ['-p', '0']}
+
+
+@test(limit=60)
+def nobody_inside(t):
+    """From inside the box, from a box in it, from another one: everything is refused."""
+    p = named(t, 'victim')
+    path = socket_of(t, 'victim')
+    control = t.helper('control')
+    for kind in SIGNAL, KILL, WAIT, EXEC:
+        for words, how in INSIDE.items():
+            for place, before in {'a sibling': [], 'a box in a box': [t.pidbox, 'run', '--'], 'outer /proc': None}.items():
+                options = ['--proc', 'keep'] if before is None else []
+                r = t.box(*options, '--', *(before or []), control, *how, path, str(kind), '15', '0')
+                t.ok(r.out == f'{FAILED} {EACCES} 0\n', f'{place}, {words}, request {kind}: {r.out!r} {r.err!r}')
+    t.eq(p.poll(), None, 'it lives')
+    stop(t, p)
+    r = t.start_box('--name', 'own', '--', 'sh', '-c', f'until {control} "$(ls -d {folder(t)}/*:*)" 2 9 0; do :; done; {control} -f {folder(t)}/*:* 2 9 0')
+    t.eq(r.out.rest(20), f'{FAILED} {EACCES} 0\n' * 2, 'from inside')
+    t.eq(t.finish(r), 0, 'status')
+
+
+@test
+def borrowed(t):
+    """Somebody outside has connected; somebody inside speaks, with his own pidfd or with another's."""
+    p = named(t, 'victim')
+    path = socket_of(t, 'victim')
+    other = subprocess.Popen(['sleep', '1000'])
+    stolen = os.pidfd_open(other.pid)
+    for words, how in {'his own': [], 'of a third': ['-p', str(stolen)]}.items():
+        s = connect(path)
+        os.set_inheritable(s.fileno(), True)
+        os.set_inheritable(stolen, True)
+        r = t.box('--', t.helper('control'), '-s', str(s.fileno()), *how, path, str(KILL), '9', '0', pass_fds=[s.fileno(), stolen])
+        # On a slow machine he has been dropped for his silence.
+        t.ok(r.out in (f'{FAILED} {EACCES} 0\n', 'closed\n'), f'{words}: {r.out!r}')
+        s.close()
+    # The other way round: who connected is inside, and a pidfd of somebody outside comes with it.
+    r = t.box('--', t.helper('control'), '-p', str(stolen), path, str(KILL), '9', '0', pass_fds=[stolen])
+    t.eq(r.out, f'{FAILED} {EACCES} 0\n', 'a pidfd of somebody outside')
+    other.kill()
+    other.wait()
+    t.eq(p.poll(), None, 'it lives')
+    stop(t, p)
+
+
+@test(modes='root')
+def from_above(t):
+    """The front lives in a box; who stands above that may give it orders (Linux 6.11)."""
+    if kernel() < (6, 11):
+        t.skip('before Linux 6.11 nobody can prove that')
+    p = t.start_box('--', t.pidbox, 'run', '--name', 'deep', '--', 'sh', '-c', 'echo up; exec cat', stdin=subprocess.PIPE)
+    t.eq(p.out.line(), 'up', 'it is up')
+    inner = [f for f in glob.glob(f'{t.env["PIDBOX_RUNTIME_DIR"]}/*/*:*') if os.path.dirname(f) != folder(t)]
+    t.eq(len(inner), 1, 'its socket')
+    t.eq(ask(inner[0], SIGNAL, signal.SIGWINCH), (DONE, 0, 0), 'from above')
+    r = t.box('--', t.helper('control'), inner[0], str(KILL), '9', '0')
+    t.eq(r.out, f'{FAILED} {EACCES} 0\n', 'from a sibling of the box that its front is in')
+    stop(t, p)
+
+
+@test(limit=60)
+def malformed(t):
+    p = named(t, 'one')
+    path = socket_of(t, 'one')
+    rnd = random.Random(20261124)
+    me = os.pidfd_open(os.getpid())
+    good = request(SIGNAL, signal.SIGWINCH)
+    cases = {f'{n} bytes': (good[:n] if n < 64 else good + bytes(n - 64), [me]) for n in (1, 4, 63, 65, 4096, 100000)}
+    cases.update({'magic': (request(SIGNAL, magic=1), [me]), 'version': (request(SIGNAL, version=2), [me]),
+                  '9 descriptors': (good, [me] * 9), '250 descriptors': (good, [me] * 250)})
+    for i in range(40):
+        cases[f'random {i}'] = (bytes(rnd.randrange(256) for _ in range(64)), [me])
+    for words, (data, fds) in cases.items():
+        with t.case(words):
+            s = connect(path)
+            socket.send_fds(s, [data], fds)
+            got = answer(s)
+            t.ok(got and got[0] == FAILED, f'refused: {got}')
+            s.close()
+    front = len(os.listdir(f'/proc/{p.pid}/fd'))
+    t.ok(until(lambda: len(os.listdir(f'/proc/{p.pid}/fd')) <= front), 'no descriptor is left with the front')
+    for s in [connect(path) for _ in range(20)]:
+        s.close()  # hung up before a word
+    t.eq(ask(path, SIGNAL, signal.SIGWINCH), (DONE, 0, 0), 'it serves still')
+    stop(t, p)
+
+
+@test(limit=60)
+def flood(t):
+    """Hundreds that say nothing hinder nobody, and are gone after two seconds."""
+    p = named(t, 'one')
+    path = socket_of(t, 'one')
+    silent, t0 = [], time.monotonic()
+    for _ in range(300):
+        s = connect(path)
+        s.setblocking(False)
+        silent.append(s)
+    t.eq(ask(path, SIGNAL, signal.SIGWINCH), (DONE, 0, 0), 'a client among them')
+    p.send_signal(signal.SIGWINCH)
+
+    def hung_up(s):
+        try:
+            return not s.recv(200)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
+    t.ok(until(lambda: all(hung_up(s) for s in silent), 20), 'all are dropped')
+    t.ok(time.monotonic() - t0 >= 1.9, 'not before their time')
+    waiters = []
+    for _ in range(60):
+        s = connect(path)
+        socket.send_fds(s, [request(WAIT)], [os.pidfd_open(os.getpid())])
+        waiters.append(s)
+    t.eq(ask(path, SIGNAL, signal.SIGWINCH), (DONE, 0, 0), 'a client beside many that wait')
+    stop(t, p)
+    got = [answer(s) for s in waiters]
+    t.ok(set(got) == {(ENDED, 0, 0), (FAILED, 11, 0)} and got.count((ENDED, 0, 0)) == 48, f'who waited is told: {set(got)}')
+
+
+@test
+def few_descriptors(t):
+    """No descriptors for clients: the box runs on, and serves when there are some again."""
+    p = named(t, 'one')
+    path = socket_of(t, 'one')
+    import resource
+    limit = resource.prlimit(p.pid, resource.RLIMIT_NOFILE)
+    used = max(int(f) for f in os.listdir(f'/proc/{p.pid}/fd')) + 1
+    resource.prlimit(p.pid, resource.RLIMIT_NOFILE, (used, limit[1]))
+    s = [connect(path) for _ in range(10)]
+    time.sleep(0.2)
+    t.eq(p.poll(), None, 'it runs on')
+    for c in s:
+        c.close()
+    resource.prlimit(p.pid, resource.RLIMIT_NOFILE, limit)
+    t.eq(ask(path, SIGNAL, signal.SIGWINCH), (DONE, 0, 0), 'it serves')
+    stop(t, p)
