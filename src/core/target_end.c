@@ -96,6 +96,8 @@ int pidbox_target_signal(struct pidbox_target *target, int sig, struct pidbox_er
 	if (!target->live || pidref_has_ended(&target->init))
 		return -ESRCH;
 	r = control_ask(&target->entry, &target->init, &request, NULL, 0, CONTROL_PATIENCE_US, &reply, NULL, err);
+	if (r == -EACCES || r == -EPERM)
+		return signal_ref(target, sig, err);
 	return r == -EPIPE ? -ESRCH : r;
 }
 
@@ -143,6 +145,30 @@ static void kill_now(struct ladder *l)
 	climb(l, STAGE_KILLED, PATIENCE_US);
 }
 
+static void begin_by_signal(struct ladder *l, int64_t grace_us)
+{
+	struct pidbox_ending *e = l->ending;
+	int r;
+
+	if (grace_us == 0) {
+		kill_now(l);
+		return;
+	}
+	r = signal_ref(e->target, SIGTERM, &e->error);
+	if (r < 0) {
+		over(l, r);
+		return;
+	}
+	e->signal_dropped = r == 1;
+	if (e->signal_dropped && e->on_dropped != NULL)
+		e->on_dropped(e);
+	climb(l, STAGE_GRACE, grace_us < 0 ? DEFAULT_GRACE_US : grace_us);
+}
+
+/*
+ * A front refuses whom it cannot tell to be outside (control_peer.c). Whether he may signal the init the kernel knows;
+ * that passes on what it gets.
+ */
 static void begin_by_front(struct ladder *l, int64_t grace_us)
 {
 	const struct control_request request = { .type = CONTROL_KILL, .grace_us = grace_us };
@@ -152,26 +178,11 @@ static void begin_by_front(struct ladder *l, int64_t grace_us)
 	l->socket = control_connect(&e->target->entry, &e->target->init, &e->error);
 	r = l->socket < 0 ? l->socket : control_send(l->socket, &request, NULL, 0);
 	if (r == -EACCES || r == -EPERM)
-		over(l, r);
+		begin_by_signal(l, grace_us);
 	else if (r < 0 && r != -EPIPE)
 		kill_now(l); /* without a front there is no grace */
 	else
 		climb(l, STAGE_ASKED, CONTROL_PATIENCE_US);
-}
-
-static void begin_by_signal(struct ladder *l, int64_t grace_us)
-{
-	struct pidbox_ending *e = l->ending;
-	int r = signal_ref(e->target, SIGTERM, &e->error);
-
-	if (r < 0) {
-		over(l, r);
-		return;
-	}
-	e->signal_dropped = r == 1;
-	if (e->signal_dropped && e->on_dropped != NULL)
-		e->on_dropped(e);
-	climb(l, STAGE_GRACE, grace_us < 0 ? DEFAULT_GRACE_US : grace_us);
 }
 
 static void begin(struct ladder *l, int64_t grace_us)
@@ -191,8 +202,6 @@ static void begin(struct ladder *l, int64_t grace_us)
 		over(l, -ESRCH);
 	else if (t->has_entry && !t->one_process)
 		begin_by_front(l, grace_us);
-	else if (grace_us == 0)
-		kill_now(l);
 	else
 		begin_by_signal(l, grace_us);
 }
@@ -200,7 +209,6 @@ static void begin(struct ladder *l, int64_t grace_us)
 /* The front's answer. It tells the grace, when it was left to the box. */
 static void take_answer(struct ladder *l, int64_t grace_us)
 {
-	struct pidbox_ending *e = l->ending;
 	struct control_reply reply;
 	int r = control_receive(l->socket, 0, &reply, NULL);
 
@@ -211,7 +219,7 @@ static void take_answer(struct ladder *l, int64_t grace_us)
 	if (r == 0 && reply.type == CONTROL_FAILED)
 		r = reply.errnum > 0 ? -reply.errnum : -EPROTO;
 	if (r == -EACCES || r == -EPERM) {
-		over(l, control_failed(r, &e->error));
+		begin_by_signal(l, grace_us);
 	} else if (r < 0) {
 		climb(l, STAGE_GRACE, SLACK_US); /* it is ending, or cannot be asked */
 	} else {

@@ -22,6 +22,11 @@ def nested(t, depth=3):
         argv = [t.pidbox, 'run', '--', *argv]
     p = t.start(argv)
 
+    def end():  # from the inside out, so that each front clears up
+        p.terminate()
+        t.finish(p)
+    t.cleanups.append(end)
+
     def down():
         found, pid = [], p.pid
         while pid:

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""pidbox wait: the exit status of boxes that are no children of the caller."""
+from support import *
+
+
+def wait(t, *args, **kw):
+    return t.run([t.pidbox, 'wait', *map(str, args)], **kw)
+
+
+def start_wait(t, *args):
+    return t.start([t.pidbox, 'wait', *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def waits(p):
+    """Is it in its poll(2)?"""
+    with contextlib.suppress(OSError):
+        return open(f'/proc/{p.pid}/syscall').read().split()[0] in ('7', '271', '73')
+
+
+def foreign(t, script):
+    """A namespace that is none of pidbox's, which ends when it gets SIGUSR1: (PID 1 outside, Popen)."""
+    user = [] if t.mode == 'root' else ['-Ur']
+    p = t.start(['unshare', *user, '-fp', '--kill-child', '--mount-proc', '/bin/sh', '-c', f'trap "{script}" USR1; echo up; while :; do sleep 1000 & wait; done'],
+                stdout=subprocess.PIPE)
+    p.out = Lines(p.stdout)
+    t.eq(p.out.line(15), 'up', 'the command')
+    return children(p.pid)[0], p
+
+
+def box(t, script, *options):
+    p = t.start_box(*options, '--', '/bin/sh', '-c', f'trap "{script}" USR1; echo up; while :; do sleep 1000 & wait; done')
+    t.eq(p.out.line(15), 'up', 'the command')
+    return p
+
+
+def go(t, pid, waiter):
+    t.ok(until(lambda: waits(waiter) or waiter.poll() is not None, 10), 'it waits')
+    return t.run([t.pidbox, 'kill', '-USR1', str(pid)])
+
+
+ENDS = {'zero': ('exit 0', 0), 'a status': ('exit 7', 7), '125 of its own': ('exit 125', 125), 'a signal': ('kill -KILL $$', -9)}
+
+
+@each(ENDS, limit=60)
+def own(t, script, want):
+    """By the front's PID, by the init's, by a member's."""
+    for name in t.init_of, t.command_of, lambda p: p.pid:
+        p = box(t, script)
+        w = start_wait(t, name(p))
+        go(t, p.pid, w)
+        t.eq((t.finish(w), t.finish(p)), (want, want), 'wait, and run')
+        t.eq(w.stderr.read(), b'', 'standard error')
+
+
+@test(limit=60)
+def records(t):
+    """--json: the record of a box, whole; an object for each."""
+    f = t.path('record.json')
+    p, q = box(t, 'exit 7', '--report', f), box(t, 'exit 8')
+    w = start_wait(t, '--json', p.pid, q.pid)
+    go(t, q.pid, w)
+    t.eq(t.finish(q), 8, 'the second ends first')
+    t.run([t.pidbox, 'kill', '-USR1', str(p.pid)])
+    t.eq((t.finish(w), t.finish(p)), (8, 7), 'the status of the one named last')
+    a, b = (json.loads(line) for line in w.stdout.read().decode().splitlines())
+    t.eq(a, t.record(f), 'the record, as in the report')
+    t.eq((b['reason'], b['exit_code']), ('exited', 8), 'the other')
+
+
+@test(limit=60)
+def foreign_ones(t):
+    """The kernel tells how PID 1 ended, since 6.15; before it is unknown."""
+    for script, want, reason in ('exit 7', 7, 'exited'), ('exit 0', 0, 'exited'):
+        init, p = foreign(t, script)
+        w = start_wait(t, '--json', init)
+        go(t, init, w)
+        status = t.finish(w)
+        t.finish(p)
+        if kernel() < (6, 15):
+            t.eq(status, 125, 'unknown')
+            t.ok(b'[STATUS_UNKNOWN]' in w.stderr.read(), 'said')
+            continue
+        t.eq(status, want, 'status')
+        rec = json.loads(w.stdout.read())
+        t.eq((rec['schema'], rec['reason'], rec['exit_code'], rec['signal'], rec['init_pid']), (1, reason, want, None, init), 'what is known')
+    init, p = foreign(t, 'exit 7')
+    w = start_wait(t, init)
+    t.ok(until(lambda: waits(w), 10), 'it waits')
+    t.good(t.run([t.pidbox, 'kill', '-9', str(init)]))
+    t.finish(p)
+    t.eq(t.finish(w), -9 if kernel() >= (6, 15) else 125, 'it was killed')
+
+
+@test(limit=60)
+def nobody_knows(t):
+    """Where the kernel does not tell, that is the answer."""
+    init, p = foreign(t, 'exit 7')
+    w = t.start(['deny', str(errno.ENOTTY), 'pidns', '--', t.pidbox, 'wait', str(init)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    go(t, init, w)
+    t.finish(p)
+    t.eq(t.finish(w), 125, 'status')
+    t.error(Result(code=125, out='', err=text(w.stderr.read()), argv=w.args), 'STATUS_UNKNOWN')
+
+
+@test(limit=60)
+def the_front_is_killed(t):
+    """Nothing is left to tell how it ended, and nothing is made up."""
+    p = box(t, 'exit 7')
+    w = start_wait(t, t.init_of(p))
+    t.ok(until(lambda: waits(w), 10), 'it waits')
+    p.kill()
+    t.eq(t.finish(w), 125, 'status')
+    t.ok(b'[STATUS_UNKNOWN]' in w.stderr.read(), 'said')
+    t.finish(p)
+
+
+@test(limit=60)
+def time_limit(t):
+    p = box(t, 'exit 7')
+    r = wait(t, '--timeout', '300ms', p.pid)
+    t.eq((r.code, r.out, r.err), (124, '', ''), 'over')
+    t.ok(0.3 <= r.took < 10, f'took {r.took:.2f}')
+    r = wait(t, '--timeout', '0', p.pid)
+    t.eq(r.code, 124, 'at once')
+    t.run([t.pidbox, 'kill', '-USR1', str(p.pid)])
+    t.eq(t.finish(p), 7, 'it was not touched')
+
+
+@test(limit=60)
+def a_time_limit_of_the_box(t):
+    p = t.start_box('--timeout', '1s', '--', 'sleep', '1000')
+    t.command_of(p)
+    t.eq((wait(t, t.init_of(p)).code, t.finish(p)), (124, 124), 'the status of run')
+
+
+@test
+def refused(t):
+    t.error(wait(t, os.getpid()), 'OWN_NAMESPACE')
+    t.error(wait(t, '1'), 'OWN_NAMESPACE')
+    t.error(wait(t, 'no-such-box'), 'NO_SUCH_BOX')
+    for bad in [], ['--timeout'], ['--timeout', 'x', '1'], ['--no', '1'], ['a b']:
+        with t.case(bad):
+            t.error(wait(t, *bad), 'USAGE')
+
+
+@test(limit=60)
+def one_process(t):
+    """BOX/PID: until that process has ended."""
+    p = t.start_box('--', '/bin/sh', '-c', 'sleep 1001 & echo $!; wait $!; echo $?; exec sleep 1000')
+    inside = p.out.line(15)
+    w = start_wait(t, f'{p.pid}/{inside}')
+    t.ok(until(lambda: waits(w), 10), 'it waits')
+    t.good(t.run([t.pidbox, 'kill', f'{p.pid}/{inside}']))
+    t.eq(p.out.line(), '143', 'it has ended')
+    t.eq(t.finish(w), -15 if kernel() >= (6, 15) else 125, 'of what')
+    t.good(t.run([t.pidbox, 'kill', '--grace', '0', str(p.pid)]))
+    t.finish(p)
