@@ -13,6 +13,7 @@
 #define CAPS_KILL       CAP_BIT(5)
 #define CAPS_SETGID     CAP_BIT(6)
 #define CAPS_SETUID     CAP_BIT(7)
+#define CAPS_SETPCAP    CAP_BIT(8)
 #define CAPS_NET_ADMIN  CAP_BIT(12)
 #define CAPS_SYS_PTRACE CAP_BIT(19)
 #define CAPS_SYS_ADMIN  CAP_BIT(21)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,23 @@ size_t idmap_format(const struct pidbox_idrange *ranges, size_t n, char *buf, si
 		sink_str(&s, "\n");
 	}
 	return (size_t)sink_end(&s) < size ? s.len : 0;
+}
+
+int idmap_inside(const char *map, uint32_t outside, uint32_t *ret)
+{
+	while (*map != '\0') {
+		char *end;
+		unsigned long inside = strtoul(map, &end, 10), first = strtoul(end, &end, 10),
+			      n = strtoul(end, &end, 10);
+
+		if (outside >= first && outside - first < n) {
+			*ret = (uint32_t)(inside + (outside - first));
+			return 0;
+		}
+		map = end + strcspn(end, "\n");
+		map += *map == '\n';
+	}
+	return -ENOENT;
 }
 
 /* The map itself tells what a status that is lost would have told. */

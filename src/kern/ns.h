@@ -12,6 +12,7 @@ struct ns_kind {
 	uint64_t clone_flag;   /* CLONE_NEW* */
 	const char *word;      /* on the command line and in texts: "pid" */
 	const char *flag_name; /* "CLONE_NEWPID" */
+	const char *file;      /* in /proc/PID/ns: "pid"; that of mount is "mnt" */
 	const char *limit;     /* /proc/sys/user/ file that bounds their number */
 };
 
