@@ -76,7 +76,10 @@ struct pidbox_exec_info {
 	uint64_t pid_namespace; /**< inode number of the box's; 0: not known */
 	char id[48];            /**< the box's, "PID:INODE" */
 	int64_t exec_us;        /**< from the call of pidbox_exec to the command's execution */
-	uint64_t reserved_[8];  /**< room to grow */
+	/** Entered by setns(2): errno, when a cgroup of the process that was addressed could not be joined; else 0. */
+	int cgroup_errnum;
+	int reserved0_;
+	uint64_t reserved_[7]; /**< room to grow */
 };
 /** What is known of a command. Works after its end, too. */
 PIDBOX_API void pidbox_exec_get_info(const struct pidbox_exec *exec, struct pidbox_exec_info *ret);

@@ -420,6 +420,10 @@ static void report_start(struct exec *e)
 	pidbox_exec_get_info(e->exec, &info);
 	as_box.command_pid = info.pid;
 	as_box.exec_us = info.exec_us;
+	if (info.cgroup_errnum != 0)
+		out_note("pidbox: note: the command counts in the caller's cgroup; that of the box may not be joined: "
+			 "%s\n",
+			 strerror(info.cgroup_errnum));
 	reporting_exec(&e->reporting, &as_box);
 }
 

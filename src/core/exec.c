@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { HELD_UP_MS = 10000 };
+enum { HELD_UP_MS = 10000, HELPER_PATIENCE_MS = 2000 };
 
 /* ------------------------------------------------------------ the connection */
 
@@ -113,6 +113,7 @@ void pidbox_exec_get_info(const struct pidbox_exec *exec, struct pidbox_exec_inf
 		.init_pid = exec->init.pid,
 		.pid_namespace = exec->pid_namespace,
 		.exec_us = exec->exec_us,
+		.cgroup_errnum = exec->cgroup_refused,
 	};
 	memcpy(ret->id, exec->id, sizeof(ret->id));
 }
@@ -260,13 +261,18 @@ size_t pidbox_exec_record(const struct pidbox_exec *exec, char *buf, size_t size
 	return (size_t)sink_end(&s);
 }
 
-/* The helper's end is that of what it holds: nothing waits for long here. */
+/*
+ * The end of the connection is the helper's, too, when it has ended what it holds. One that is stopped, or waits for a
+ * grace, is killed: the kernel then kills its child (its parent-death signal).
+ */
 static void end_helper(struct pidbox_exec *exec)
 {
 	siginfo_t info;
 
 	if (exec->helper.pid <= 0)
 		return;
+	if (poll(&(struct pollfd){ .fd = exec->helper.pidfd, .events = POLLIN }, 1, HELPER_PATIENCE_MS) <= 0)
+		(void)pidref_signal(&exec->helper, SIGKILL);
 	while (waitid((idtype_t)P_PIDFD, (id_t)exec->helper.pidfd, &info, WEXITED | __WALL) < 0)
 		if (errno != EINTR)
 			break;

@@ -32,7 +32,8 @@ struct pidbox_exec {
 	pid_t pid, inside_pid; /* 0: not known */
 	char **command;        /* its arguments; NULL: the shell of the box */
 	int64_t t0_us, exec_us, started_realtime_us;
-	int forwarded; /* the last signal that was sent to it */
+	int forwarded;      /* the last signal that was sent to it */
+	int cgroup_refused; /* enter.c: errno, when a cgroup of the process could not be joined; 0 */
 	bool box_ended;
 	bool has_result, told_end;
 	struct pidbox_result result;

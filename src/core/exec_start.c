@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "base/util.h"
 #include "core/diagnose.h"
+#include "core/enter.h"
 #include "core/plan.h"
 #include "core/record.h"
 #include "core/registry.h"
@@ -102,16 +103,17 @@ static int check_spec(const struct pidbox_exec_spec *s, struct pidbox_error *err
 /* ------------------------------------------------------------ what it becomes */
 
 /* By the box's own files, where they can be seen; a box without a root of its own has ours. */
-static int look_user_up(const struct pidbox_exec *exec, const char *user, struct user_ids *ret,
+static int look_user_up(const struct pidbox_target *target, const char *user, struct user_ids *ret,
 			struct pidbox_error *err)
 {
+	pid_t pid = target->process.pid;
 	char passwd[64], group[64];
 	const struct user_db db = { .passwd = passwd, .group = group };
 	bool visible;
 
-	(void)snprintf(passwd, sizeof(passwd), "/proc/%d/root" USER_PASSWD, (int)exec->init.pid);
-	(void)snprintf(group, sizeof(group), "/proc/%d/root" USER_GROUP, (int)exec->init.pid);
-	visible = exec->init.pid > 0 && access(passwd, R_OK) == 0;
+	(void)snprintf(passwd, sizeof(passwd), "/proc/%d/root" USER_PASSWD, (int)pid);
+	(void)snprintf(group, sizeof(group), "/proc/%d/root" USER_GROUP, (int)pid);
+	visible = pid > 0 && access(passwd, R_OK) == 0;
 	return facts_user(user, visible ? &db : NULL, ret, err);
 }
 
@@ -150,7 +152,7 @@ static int no_payload(int r, struct pidbox_error *err)
 	return r;
 }
 
-static int make_request(struct pidbox_exec *exec, struct exec_request *req, int slave, struct pidbox_error *err)
+static int make_request(struct exec_request *req, int slave, struct pidbox_error *err)
 {
 	const struct pidbox_exec_spec *s = req->spec;
 	CLEANUP(cleanup_free) struct user_ids *user = NULL;
@@ -159,7 +161,8 @@ static int make_request(struct pidbox_exec *exec, struct exec_request *req, int 
 
 	if (r == 0 && s->user != NULL) {
 		user = calloc(1, sizeof(*user));
-		r = user == NULL ? err_no_memory(err, "looking up the user") : look_user_up(exec, s->user, user, err);
+		r = user == NULL ? err_no_memory(err, "looking up the user")
+				 : look_user_up(req->target, s->user, user, err);
 	}
 	if (r < 0)
 		return r;
@@ -227,15 +230,22 @@ static int interrupted(struct pidbox_error *err)
 static int told(struct pidbox_exec *exec, const struct exec_request *req, const struct control_reply *reply,
 		pid_t about, struct pidbox_error *err)
 {
+	int r;
+
 	switch (reply->type) {
 	case CONTROL_STARTED:
-		exec->pid = about;
+		/* A helper of ours is where we are, and has the same number for it (aux). */
+		exec->pid = exec->helper.pid > 0 && reply->aux > 0 ? reply->aux : about;
+		if (reply->step == EXEC_STEP_CGROUP)
+			exec->cgroup_refused = reply->errnum;
 		exec->inside_pid = reply->inside_pid;
 		exec->exec_us = now_us() - exec->t0_us;
 		return 0;
 	case CONTROL_FAILED:
-		return exec_diagnose(req->spec, reply->errnum > 0 ? reply->errnum : EPROTO, reply->step, reply->aux,
-				     err);
+		r = exec_diagnose(req->spec, reply->errnum > 0 ? reply->errnum : EPROTO, reply->step, reply->aux, err);
+		if (exec->helper.pid > 0)
+			enter_explain(req->target, req->spec->only, reply->step, reply->errnum, err);
+		return r;
 	case CONTROL_ENDED:
 		return box_is_dead(err);
 	default:
@@ -322,26 +332,30 @@ static struct pidbox_exec *exec_new(const struct exec_request *req)
 	return exec;
 }
 
-static int has_no_front(struct pidbox_error *err)
+static int start_by(int (*way)(struct pidbox_exec *, const struct exec_request *, struct pidbox_error *),
+		    struct pidbox_exec *exec, struct exec_request *req, struct pidbox_error *err)
 {
-	int r = err_set(err, EOPNOTSUPP, PIDBOX_CODE_NONE, "asking the box's front");
-
-	err_why(err, "commands are started by the init of a whole box that `pidbox run` has made, and this is another");
-	err_fix(err, "nsenter -a -t PID, as root");
-	return r;
-}
-
-static int start(struct pidbox_exec *exec, struct exec_request *req, struct pidbox_error *err)
-{
-	bool by_init = req->entry != NULL && !req->target->one_process && req->spec->only == 0;
 	int on = 1;
-	int r = by_init ? exec_by_init(exec, req, err) : has_no_front(err);
+	int r = way(exec, req, err);
 
 	if (r < 0)
 		return r;
 	if (setsockopt(exec->connection, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		exec->pid = 0; /* its PID is not told then */
 	return wait_for_start(exec, req, err);
+}
+
+static int start(struct pidbox_exec *exec, struct exec_request *req, struct pidbox_error *err)
+{
+	bool has_init = req->entry != NULL && !req->target->one_process && req->spec->only == 0;
+	int r = has_init ? start_by(exec_by_init, exec, req, err) : -EOPNOTSUPP;
+
+	if (r != -EOPNOTSUPP)
+		return r;
+	/* Namespaces of others; a box without an init (--as-pid1); one whose init is of a release that cannot do it. */
+	cleanup_close(&exec->connection);
+	exec->connection = -1;
+	return start_by(exec_by_setns, exec, req, err);
 }
 
 static int exec_run(const struct pidbox_target *target, const struct pidbox_exec_spec *given, struct pidbox_exec **ret,
@@ -367,7 +381,7 @@ static int exec_run(const struct pidbox_target *target, const struct pidbox_exec
 	if (spec.tty)
 		r = open_terminal(exec, &slave, err);
 	if (r == 0)
-		r = make_request(exec, &req, slave, err);
+		r = make_request(&req, slave, err);
 	if (r == 0)
 		r = start(exec, &req, err);
 	cleanup_close(&req.payload);

@@ -399,7 +399,7 @@ static void fill_wire(struct maker *m, struct wire_plan *w)
 		   (s->has_grace ? WIRE_HAS_GRACE : 0u) | (m->plan->kinds & PIDBOX_NS_TIME ? WIRE_FORK : 0u) |
 		   (s->front_forwards ? WIRE_ONE_THREAD : 0u) | (s->sigchld_ignored ? WIRE_SIGCHLD_IGNORED : 0u) |
 		   (s->fail_on_leak ? WIRE_FAIL_ON_LEAK : 0u);
-	w->front_pidfd = w->tty_fd = w->kept_fd = -1;
+	w->front_pidfd = w->tty_fd = w->kept_fd = w->proc_fd = -1;
 	w->report_fd = s->report_fd > 0 ? s->report_fd : -1;
 	w->tty = s->tty;
 	w->stdio_given = s->stdio != NULL || s->tty;

@@ -228,7 +228,7 @@ static int step_open_tty(struct start *s, size_t row)
 static int collect_fds(struct start *s)
 {
 	const struct wire_plan *w = s->wire;
-	int *fds = calloc(8 + w->n_keep, sizeof(*fds));
+	int *fds = calloc(9 + w->n_keep, sizeof(*fds));
 	size_t n = 0;
 
 	if (fds == NULL)
@@ -238,6 +238,7 @@ static int collect_fds(struct start *s)
 	fds[n++] = w->report_fd;
 	fds[n++] = w->kept_fd;
 	fds[n++] = w->tty_fd;
+	fds[n++] = w->proc_fd;
 	for (int i = 0; i < 3 && w->stdio_given; i++)
 		if (w->stdio[i] != i || fcntl(i, F_GETFD) >= 0) /* i: as it is, maybe closed */
 			fds[n++] = w->stdio[i];

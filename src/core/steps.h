@@ -58,6 +58,14 @@
 	  "R6: the first process is the init, whether anything else begins or not")                                    \
 	X(START, INIT, "start", "makes the process that becomes the command",                                          \
 	  "vfork(2): the init waits until it has been executed; nothing else is in the box yet that could stop it")    \
+	X(BECOME, INIT, "become", "takes the ids of the process whose namespaces are entered",                         \
+	  "user_namespaces(7): as the kernel counts them; inside they are what the namespace's map makes of them")     \
+	X(JOIN, INIT, "join", "enters namespaces", "R3: into a PID namespace setns(2) moves the next children only")   \
+	X(CGROUP, COMMAND, "cgroup", "joins a cgroup", "cgroups(7): 0 in cgroup.procs is the writer itself")           \
+	X(ROOT, COMMAND, "root", "goes to the root and the directory of the process",                                  \
+	  "mount_namespaces(7): who enters one is at its root, not at that of a process in it")                        \
+	X(BOUND, COMMAND, "bound", "gives up for ever what the process could never get",                               \
+	  "capabilities(7): the bounding set limits what an exec can give")                                            \
 	X(SESSION, COMMAND, "session", "starts a session on the box's terminal",                                       \
 	  "tty_ioctl(2): only a session leader without a terminal can take one")                                       \
 	X(STDIO, COMMAND, "stdio", "puts the standard streams in place", "dup3(2)")                                    \
@@ -65,6 +73,10 @@
 	X(CHDIR, COMMAND, "chdir", "goes to the directory", "chdir(2)")                                                \
 	X(DROP_CAPS, COMMAND, "drop-caps", "gives the set-up's rights back",                                           \
 	  "capabilities(7): the command has no ambient capability that the caller had not")                            \
+	X(LIMIT_CAPS, COMMAND, "limit-caps", "has no more rights than the process",                                    \
+	  "user_namespaces(7): who enters one has all capabilities in it")                                             \
+	X(FOLLOW, COMMAND, "follow", "dies with its parent",                                                           \
+	  "prctl(2): PR_SET_PDEATHSIG, which a change of ids clears")                                                  \
 	X(CLOSE_FDS, COMMAND, "close-fds", "closes what the command is not to have", "close_range(2)")                 \
 	X(SIGNALS, COMMAND, "signals", "puts the caller's signal mask back",                                           \
 	  "signal(7): mask and ignored signals survive exec")                                                          \
@@ -84,8 +96,10 @@ extern const struct step_row step_rows[STEP_MAX_];
 enum {
 	STEP_MAP_DENY_SETGROUPS = 1, /* map-ids: give up setgroups first */
 	STEP_PROC_AUTO = 1,          /* mount-proc: a refusal is a warning */
-	STEP_USER_KEEP_GROUPS = 1,   /* user: the caller's groups are the user's */
+	STEP_USER_KEEP_GROUPS = 1,   /* user, become: the caller's groups are the user's */
 	STEP_SESSION_APART = 1,      /* session: what the group that it leaves has got is not for it */
+	STEP_LIMIT_NO_NEW = 1,       /* limit-caps: no_new_privs */
+	STEP_LIMIT_NO_AMBIENT = 2,   /* limit-caps: for another user than the process's */
 };
 
 #endif

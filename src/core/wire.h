@@ -35,6 +35,7 @@ enum wire_flag {
 	WIRE_SIGCHLD_IGNORED = 1 << 8, /* the command starts with SIGCHLD ignored, whatever the front did to it */
 	WIRE_ONE_THREAD = 1 << 9,      /* the front is a program of one thread: parent-death signals follow it */
 	WIRE_FAIL_ON_LEAK = 1 << 10,   /* for the status that is kept, when the front is gone */
+	WIRE_ENTER = 1 << 11, /* no box: a helper that enters other namespaces and starts a command there (enter.h) */
 };
 
 /* One step of the inside (child, init or command), as numbers. Texts are offsets into the plan, 0: none. */
@@ -57,7 +58,8 @@ struct wire_plan {
 	uint32_t n_keep;
 	int32_t keep[WIRE_MAX_KEEP];
 	int32_t front_pidfd, report_fd, kept_fd, tty_fd; /* -1: none */
-	int32_t stdio[3];                                /* -1: closed; i: as it is */
+	int32_t proc_fd;  /* with WIRE_ENTER: a procfs that shows where the front is; -1 */
+	int32_t stdio[3]; /* -1: closed; i: as it is */
 	uint32_t stdio_given, tty;
 	uint64_t signal_mask;
 	uint64_t caps_ambient, caps_inheritable; /* what the caller had, to be put back before the command */
@@ -69,6 +71,11 @@ struct wire_plan {
 	uint32_t groups;   /* offset of n_groups ids */
 	char proc_word[8]; /* "fresh", "keep" or "none", for the record */
 	struct wire_step steps[WIRE_MAX_STEPS];
+};
+
+/* What limit-caps leaves (its text). */
+struct wire_caps {
+	uint64_t permitted, effective, inheritable, ambient;
 };
 
 /* ------------------------------------------------------------ messages */

@@ -57,7 +57,7 @@ static int step_stdio(struct box *b, const struct task *t, const struct wire_ste
 	return 0;
 }
 
-static int step_user(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
+int task_become_user(const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
 	/* Raw calls: libc's would stop all threads of a process whose memory this only borrows. */
 	*ret_aux = 1;
@@ -67,8 +67,15 @@ static int step_user(struct box *b, const struct task *t, const struct wire_step
 	if (syscall(SYS_setresgid, t->gid, t->gid, t->gid) < 0)
 		return -errno;
 	*ret_aux = 3;
-	if (syscall(SYS_setresuid, t->uid, t->uid, t->uid) < 0)
-		return -errno;
+	return sys_ret(syscall(SYS_setresuid, t->uid, t->uid, t->uid));
+}
+
+static int step_user(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
+{
+	int r = task_become_user(t, step, ret_aux);
+
+	if (r < 0)
+		return r;
 	/* A change of ids has cleared it (prctl(2)), and without an init nothing else follows the front. */
 	if ((b->plan->flags & WIRE_AS_PID1) && inside_follow_front(b, SIGKILL) < 0)
 		_exit(PIDBOX_EXIT_FAILED);
@@ -168,9 +175,13 @@ static int step_exec(struct box *b, const struct task *t, const struct wire_step
 struct failure task_run(struct box *b, const struct task *t)
 {
 	static int (*const run[STEP_MAX_])(struct box *, const struct task *, const struct wire_step *, int32_t *) = {
-		[STEP_SESSION] = step_session, [STEP_STDIO] = step_stdio,         [STEP_USER] = step_user,
-		[STEP_CHDIR] = step_chdir,     [STEP_DROP_CAPS] = step_drop_caps, [STEP_CLOSE_FDS] = step_close_fds,
-		[STEP_SIGNALS] = step_signals, [STEP_EXEC] = step_exec,
+		[STEP_CGROUP] = enter_cgroup,      [STEP_ROOT] = enter_root,
+		[STEP_BOUND] = enter_bound,        [STEP_LIMIT_CAPS] = enter_limit_caps,
+		[STEP_FOLLOW] = enter_follow,      [STEP_SESSION] = step_session,
+		[STEP_STDIO] = step_stdio,         [STEP_USER] = step_user,
+		[STEP_CHDIR] = step_chdir,         [STEP_DROP_CAPS] = step_drop_caps,
+		[STEP_CLOSE_FDS] = step_close_fds, [STEP_SIGNALS] = step_signals,
+		[STEP_EXEC] = step_exec,
 	};
 
 	for (uint32_t i = 0; i < t->n_steps; i++) {

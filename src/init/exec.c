@@ -39,6 +39,7 @@ struct exec {
 	int connection; /* to the client; -1: it has hung up, or has been told everything */
 	int starting;   /* reading end of the pipe of the start; -1: it is over */
 	pid_t pid;      /* 0: has been reaped */
+	pid_t inside;   /* its number inside, where the init is; a helper is outside */
 	int64_t since_us;
 	int64_t at; /* when something is to be done; 0: nothing */
 	int64_t grace_us;
@@ -203,6 +204,13 @@ static void hung_up(struct box *b, struct exec *x)
 		ask_to_end(x, x->has_grace ? x->grace_us : 0);
 }
 
+void exec_hang_up(struct box *b)
+{
+	for (unsigned i = 0; i < n_execs; i++)
+		if (execs[i].used && execs[i].connection >= 0)
+			hung_up(b, &execs[i]);
+}
+
 int64_t exec_next_deadline(void)
 {
 	int64_t next = 0;
@@ -248,7 +256,7 @@ static int64_t timeval_us(struct timeval tv)
 	return (int64_t)tv.tv_sec * US_PER_S + tv.tv_usec;
 }
 
-static struct control_reply end_of(const struct exec *x, int status, const struct rusage *usage)
+static struct control_reply end_of(const struct box *b, const struct exec *x, int status, const struct rusage *usage)
 {
 	struct control_reply r = reply_of(CONTROL_ENDED);
 
@@ -259,6 +267,10 @@ static struct control_reply end_of(const struct exec *x, int status, const struc
 	r.status = r.reason == PIDBOX_REASON_TIMEOUT ? PIDBOX_EXIT_TIMEOUT
 		   : r.signal > 0                    ? 128 + r.signal
 						     : r.exit_code;
+	if (r.signal == SIGKILL && !x->asked && (b->plan->flags & WIRE_ENTER) && enter_box_is_dead(b)) {
+		r.reason = PIDBOX_REASON_KILLED;
+		r.aux = EXEC_ENDED_BOX;
+	}
 	r.wall_us = now_us() - x->since_us;
 	r.user_us = timeval_us(usage->ru_utime);
 	r.sys_us = timeval_us(usage->ru_stime);
@@ -267,6 +279,16 @@ static struct control_reply end_of(const struct exec *x, int status, const struc
 }
 
 /* ------------------------------------------------------------ its start */
+
+/* A helper is where the front is, and its number for the command is the front's. A cgroup may have been refused. */
+static void note_entry(const struct box *b, const struct exec *x, struct control_reply *reply)
+{
+	reply->aux = x->pid;
+	if (b->start->errnum != 0) {
+		reply->step = (int32_t)b->start->step;
+		reply->errnum = b->start->errnum;
+	}
+}
 
 /* The pipe of the start has something: a failure, or its end by the exec. */
 static void take_start(struct box *b, struct exec *x)
@@ -285,7 +307,9 @@ static void take_start(struct box *b, struct exec *x)
 		close_watched(b, &x->connection);
 		return;
 	}
-	reply.inside_pid = x->pid;
+	reply.inside_pid = x->inside;
+	if (b->plan->flags & WIRE_ENTER)
+		note_entry(b, x, &reply);
 	x->started = true;
 	(void)send_reply(x->connection, &reply, x->pid);
 }
@@ -301,7 +325,7 @@ bool exec_reaped(struct box *b, pid_t pid, int status, const struct rusage *usag
 	x->pid = 0;
 	x->at = 0;
 	if (x->connection >= 0) {
-		x->last = end_of(x, status, usage);
+		x->last = end_of(b, x, status, usage);
 		x->has_last = true;
 		send_last(b, x);
 	}
@@ -381,6 +405,7 @@ static int fork_one(struct box *b, struct exec *x, const int *fds, size_t size)
 	(void)close(pair[1]);
 	if (r == 0) {
 		x->pid = pid;
+		x->inside = b->plan->flags & WIRE_ENTER ? enter_inside_pid(b, pid) : pid;
 		return 0;
 	}
 	close_watched(b, &x->starting);
@@ -423,7 +448,10 @@ void exec_requested(struct box *b, const int *fds, size_t n, bool truncated)
 	int r = -EBADMSG;
 
 	make_room_for_descriptors();
-	if (truncated)
+	if (b->refused.errnum != 0) {
+		r = -b->refused.errnum;
+		step = (enum exec_step)b->refused.step;
+	} else if (truncated)
 		r = -EMFILE;
 	else if (b->ending || b->ended)
 		r = -ESHUTDOWN;

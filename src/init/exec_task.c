@@ -141,14 +141,22 @@ static char **make_paths(const char *file, const char *path)
 
 /* ------------------------------------------------------------ the steps */
 
-enum { MAX_STEPS = 8 };
+enum { MAX_STEPS = 8 + WIRE_MAX_STEPS };
 
 static void add_step(struct task *t, struct wire_step *steps, enum step_op op, unsigned flags)
 {
 	steps[t->n_steps++] = (struct wire_step){ .op = (uint16_t)op, .flags = (uint16_t)flags };
 }
 
-static const struct wire_step *step_of_plan(struct box *b, enum step_op op)
+/* Those of the plan: in a box what its own command does, in a helper what entering takes. */
+static void add_of_plan(struct box *b, struct task *t, struct wire_step *steps, enum step_op op)
+{
+	for (uint32_t i = 0; i < b->plan->n_steps; i++)
+		if (b->plan->steps[i].op == op)
+			steps[t->n_steps++] = b->plan->steps[i];
+}
+
+static struct wire_step *step_of_plan(struct box *b, enum step_op op)
 {
 	for (uint32_t i = 0; i < b->plan->n_steps; i++)
 		if (b->plan->steps[i].op == op)
@@ -159,13 +167,14 @@ static const struct wire_step *step_of_plan(struct box *b, enum step_op op)
 /* The client's, or the box's. Who becomes what the init is keeps its groups: setgroups may be denied. */
 static void add_user(struct box *b, struct task *t, struct wire_step *steps, const struct exec_payload *p)
 {
-	const struct wire_step *of_box = step_of_plan(b, STEP_USER);
+	struct wire_step *limit = step_of_plan(b, STEP_LIMIT_CAPS);
 
 	if (!(p->flags & EXEC_USER)) {
-		if (of_box != NULL)
-			add_step(t, steps, STEP_USER, of_box->flags);
+		add_of_plan(b, t, steps, STEP_USER);
 		return;
 	}
+	if (limit != NULL)
+		limit->flags |= STEP_LIMIT_NO_AMBIENT;
 	t->uid = p->uid;
 	t->gid = p->gid;
 	t->n_groups = p->n_groups;
@@ -198,6 +207,9 @@ static int32_t step_number(enum step_op op)
 		[STEP_USER] = EXEC_STEP_USER,           [STEP_CHDIR] = EXEC_STEP_CHDIR,
 		[STEP_DROP_CAPS] = EXEC_STEP_DROP_CAPS, [STEP_CLOSE_FDS] = EXEC_STEP_CLOSE_FDS,
 		[STEP_SIGNALS] = EXEC_STEP_SIGNALS,     [STEP_EXEC] = EXEC_STEP_EXEC,
+		[STEP_CGROUP] = EXEC_STEP_CGROUP,       [STEP_ROOT] = EXEC_STEP_ROOT,
+		[STEP_BOUND] = EXEC_STEP_DROP_CAPS,     [STEP_LIMIT_CAPS] = EXEC_STEP_DROP_CAPS,
+		[STEP_FOLLOW] = EXEC_STEP_START,
 	};
 
 	return numbers[op];
@@ -228,12 +240,16 @@ struct exec_failure exec_become(struct box *b, const int *fds, size_t payload_si
 		return cannot_take(-ENOMEM);
 	set_stdio(&t, p, fds);
 	set_directory(&t, p);
+	add_of_plan(b, &t, steps, STEP_CGROUP);
+	add_of_plan(b, &t, steps, STEP_ROOT);
 	add_step(&t, steps, STEP_SESSION, STEP_SESSION_APART);
 	add_step(&t, steps, STEP_STDIO, 0);
+	add_of_plan(b, &t, steps, STEP_BOUND);
 	add_user(b, &t, steps, p);
 	add_step(&t, steps, STEP_CHDIR, 0);
-	if (step_of_plan(b, STEP_DROP_CAPS) != NULL)
-		add_step(&t, steps, STEP_DROP_CAPS, 0);
+	add_of_plan(b, &t, steps, STEP_DROP_CAPS);
+	add_of_plan(b, &t, steps, STEP_LIMIT_CAPS);
+	add_of_plan(b, &t, steps, STEP_FOLLOW);
 	add_step(&t, steps, STEP_CLOSE_FDS, 0);
 	add_step(&t, steps, STEP_SIGNALS, 0);
 	add_step(&t, steps, STEP_EXEC, 0);

@@ -14,6 +14,7 @@
  *   command.c   the steps of a process that becomes a command
  *   exec.c      what `pidbox exec` starts, from its request to its end
  *   exec_task.c the process that becomes it
+ *   enter.c     the helper that is no init: it enters other namespaces, and has one exec there
  *   loop.c      the one wait, reaping
  *   signals.c   what is passed on to the command, and how often
  *   end.c       deadlines, and how a box ends
@@ -85,11 +86,13 @@ struct echo {
 
 struct box {
 	struct wire_plan *plan;
-	int socket;      /* to the front */
-	int signals;     /* signalfd of everything */
-	int events;      /* epoll of the signals, the socket and the front's end */
-	int proc;        /* root of a procfs that shows the box; -1: nobody asks, or there is none */
-	bool proc_outer; /* that procfs is the caller's: PIDs in it are outer ones */
+	struct exec_failure refused; /* with WIRE_ENTER: what has kept it out; errnum 0: nothing */
+	bool asked_for;              /* with WIRE_ENTER: its one request has come, or nobody is left to make it */
+	int socket;                  /* to the front */
+	int signals;                 /* signalfd of everything */
+	int events;                  /* epoll of the signals, the socket and the front's end */
+	int proc;                    /* root of a procfs that shows the box; -1: nobody asks, or there is none */
+	bool proc_outer;             /* that procfs is the caller's: PIDs in it are outer ones */
 	bool front_gone;
 	int64_t patience_us; /* how long in all we still wait for a front that does not read */
 
@@ -133,6 +136,7 @@ int inside_wait_for(struct box *b, uint32_t type);
 int inside_follow_front(struct box *b, int sig);
 
 /* command.c: only async-signal-safe calls; with CLONE_VM the memory is the init's */
+int task_become_user(const struct task *t, const struct wire_step *step, int32_t *ret_aux);
 struct failure task_run(struct box *b, const struct task *t); /* returns only on failure */
 void task_of_plan(struct box *b, struct task *ret);
 void command_fail(struct box *b, uint32_t step, int errnum, int aux); /* tell the init */
@@ -141,8 +145,10 @@ void command_run(struct box *b); /* returns only on failure, which is in b->star
 /* loop.c */
 int loop_prepare(struct box *b); /* before the start. @return 0 or -errno */
 void loop_run(struct box *b) __attribute__((noreturn));
-void loop_drop_signals(struct box *b); /* but for SIGCHLD */
-bool loop_reap(struct box *b);         /* @return false when nothing is left */
+void loop_drop_signals(struct box *b);                     /* but for SIGCHLD */
+bool loop_reap(struct box *b);                             /* @return false when nothing is left */
+ssize_t loop_receive(struct box *b, struct wire_msg *msg); /* a request of a client goes to exec_requested */
+int loop_timeout(int64_t at);                              /* for epoll; 0: none */
 
 /* exec.c */
 void exec_requested(struct box *b, const int *fds, size_t n, bool truncated); /* takes the descriptors */
@@ -154,9 +160,20 @@ bool exec_any(void);
 int64_t exec_next_deadline(void); /* 0: none */
 void exec_check_deadlines(struct box *b);
 void exec_box_ends(struct box *b);
+void exec_hang_up(struct box *b); /* as if all clients had */
 
 /* exec_task.c: in the new process */
 struct exec_failure exec_become(struct box *b, const int *fds, size_t payload_size); /* returns only on failure */
+
+/* enter.c */
+void enter_run(struct box *b) __attribute__((noreturn));
+pid_t enter_inside_pid(const struct box *b, pid_t pid); /* of a child; 0: not known */
+bool enter_box_is_dead(const struct box *b);
+int enter_cgroup(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux);
+int enter_root(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux);
+int enter_bound(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux);
+int enter_limit_caps(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux);
+int enter_follow(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux);
 
 /* signals.c */
 bool signals_end_by_default(int sig);

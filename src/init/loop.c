@@ -112,7 +112,7 @@ static void front_is_gone(struct box *b)
 }
 
 /* Descriptors come with a client's request only; what others carry is closed. */
-static ssize_t receive(struct box *b, struct wire_msg *msg)
+ssize_t loop_receive(struct box *b, struct wire_msg *msg)
 {
 	union {
 		struct cmsghdr head;
@@ -148,7 +148,7 @@ static void take_messages(struct box *b)
 	struct wire_msg msg;
 	ssize_t n = 1;
 
-	for (int i = 0; i < A_TURN && (n = receive(b, &msg)) > 0; i++) {
+	for (int i = 0; i < A_TURN && (n = loop_receive(b, &msg)) > 0; i++) {
 		if ((size_t)n >= WIRE_HEAD)
 			take_message(b, &msg);
 	}
@@ -156,12 +156,17 @@ static void take_messages(struct box *b)
 		front_is_gone(b); /* the caller closed its box, or is gone */
 }
 
-static int poll_timeout(const struct box *b)
+static int64_t next_deadline(const struct box *b)
 {
-	int64_t at = end_next_deadline(b), of_exec = exec_next_deadline(), left;
+	int64_t at = end_next_deadline(b), of_exec = exec_next_deadline();
 
-	if (at == 0 || (of_exec != 0 && of_exec < at))
-		at = of_exec;
+	return at == 0 || (of_exec != 0 && of_exec < at) ? of_exec : at;
+}
+
+int loop_timeout(int64_t at)
+{
+	int64_t left;
+
 	if (at == 0)
 		return -1;
 	left = at - now_us();
@@ -230,7 +235,7 @@ void loop_run(struct box *b)
 		}
 		end_check_deadlines(b);
 		exec_check_deadlines(b);
-		n = epoll_wait(b->events, events, ARRAY_LEN(events), poll_timeout(b));
+		n = epoll_wait(b->events, events, ARRAY_LEN(events), loop_timeout(next_deadline(b)));
 		for (int i = 0; i < n; i++)
 			take_event(b, events[i].data.u64);
 		if (had_front && b->front_gone)

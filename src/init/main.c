@@ -155,7 +155,7 @@ int main(int argc, char **argv)
 	struct box *b = &box;
 	sigbits old;
 
-	if (argc != 2 || getpid() != 1 || (b->socket = descriptor(argv[1])) < 0)
+	if (argc != 2 || (b->socket = descriptor(argv[1])) < 0)
 		return PIDBOX_EXIT_FAILED;
 	memset(argv[1], 0, strlen(argv[1])); /* ps shows the name alone */
 	(void)sig_block_all(&old);           /* they are so already; a debugger's start may differ */
@@ -164,6 +164,13 @@ int main(int argc, char **argv)
 	claim_sigchld(b);
 	memset(b->times, 0xff, sizeof(b->times));
 	if (receive_plan(b) < 0)
+		return PIDBOX_EXIT_FAILED;
+	if (b->plan->flags & WIRE_ENTER) {
+		close_at_exec(b->plan->front_pidfd);
+		close_at_exec(b->plan->proc_fd);
+		enter_run(b);
+	}
+	if (getpid() != 1)
 		return PIDBOX_EXIT_FAILED;
 	close_at_exec(b->plan->front_pidfd);
 	close_at_exec(b->plan->report_fd);
