@@ -42,9 +42,9 @@ struct pidbox_exec_spec {
 	const char *const *unset_env; /**< names; NULL-terminated; may be NULL */
 	const char *chdir;            /**< directory inside; NULL: the box's own */
 	const char *user;             /**< "U[:G]", by the box's passwd and group; NULL: the box's own */
-	const int *stdio;             /**< three descriptors that become 0, 1, 2; NULL: the caller's; -1: closed */
-	bool tty;       /**< a terminal of its own for 0, 1, 2: pidbox_exec_tty_fd() is the master; not with stdio */
-	bool has_grace; /**< grace_us was given (else 10 s, and 0 when the caller is gone) */
+	const int *stdio; /**< three descriptors that become 0, 1, 2; NULL: the caller's, but for CLOEXEC; -1: closed */
+	bool tty;         /**< a terminal of its own for 0, 1, 2: pidbox_exec_tty_fd() is the master; not with stdio */
+	bool has_grace;   /**< grace_us was given (else 10 s, and 0 when the caller is gone) */
 	uint8_t reserved_[6];
 	int stop_signal;    /**< 0: SIGTERM; how it is asked to end at its time limit */
 	uint32_t only;      /**< PIDBOX_NS_*: enter just those namespaces, by setns; 0: all of the box */

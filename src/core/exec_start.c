@@ -125,9 +125,11 @@ static int choose_stdio(struct exec_request *req, int slave, struct pidbox_error
 
 	for (int i = 0; i < 3; i++) {
 		int fd = s->tty ? slave : s->stdio != NULL ? s->stdio[i] : i;
-		bool is_open = fd >= 0 && fcntl(fd, F_GETFD) >= 0;
+		int flags = fd >= 0 ? fcntl(fd, F_GETFD) : -1;
+		/* Of the caller's own it gets what an exec would leave open. */
+		bool is_open = flags >= 0 && (s->tty || s->stdio != NULL || !(flags & FD_CLOEXEC));
 
-		if (s->stdio != NULL && fd >= 0 && !is_open)
+		if (s->stdio != NULL && fd >= 0 && flags < 0)
 			return exec_diagnose(s, EBADF, EXEC_STEP_STDIO, 0, err);
 		req->stdio[i] = is_open ? fd : -1;
 		closed |= is_open ? 0 : 1 << i;

@@ -46,8 +46,10 @@ static const char *doing(int step)
 		return "going to the box's root directory";
 	case EXEC_STEP_CGROUP:
 		return "joining the box's cgroup";
+	case EXEC_STEP_TAKE:
+		return "asking the box's init";
 	default:
-		return op_of(step) != ANY_STEP ? diagnose_doing(op_of(step)) : "asking the box's init";
+		return op_of(step) != ANY_STEP ? diagnose_doing(op_of(step)) : "asking the box's front";
 	}
 }
 
@@ -57,7 +59,7 @@ static const char *doing(int step)
 	"has lowered it (prlimit)"
 
 static const struct exec_diagnosis {
-	int step, errnum; /* step 0: whatever it is */
+	int step, errnum; /* step 0: what the front says */
 	enum pidbox_code code;
 	const char *why, *fix;
 } table[] = {
@@ -65,6 +67,11 @@ static const struct exec_diagnosis {
 	  "the box's init has started as many commands as it takes at once", "wait until some of them have ended" },
 	{ EXEC_STEP_TAKE, EOPNOTSUPP, PIDBOX_CODE_NONE, OTHER_RELEASE,
 	  "use the pidbox that started it, or start it anew" },
+	{ 0, EACCES, PIDBOX_CODE_DENIED,
+	  "the box's front takes orders only of its own user or root, and of processes that it can see to be outside "
+	  "of "
+	  "its box",
+	  "do it as the box's user, in the PID namespace that the box was started in" },
 	{ 0, EOPNOTSUPP, PIDBOX_CODE_NONE, OTHER_RELEASE, "use the pidbox that started it, or start it anew" },
 	{ EXEC_STEP_TAKE, ESHUTDOWN, PIDBOX_CODE_BOX_DEAD, "the box is ending", "start a box anew" },
 	{ EXEC_STEP_TAKE, EBADMSG, PIDBOX_CODE_NONE, "the init takes this request for a malformed one",
@@ -95,7 +102,7 @@ static bool from_own_table(int errnum, int step, struct pidbox_error *err)
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		const struct exec_diagnosis *d = &table[i];
 
-		if ((d->step != 0 && d->step != step) || d->errnum != errnum)
+		if (d->step != step || d->errnum != errnum)
 			continue;
 		err->code = d->code;
 		err_why(err, "%s", d->why);

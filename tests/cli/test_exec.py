@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT
+"""pidbox exec into boxes of pidbox's own: a true child of the box's init, as its command is, told apart only by when it
+began. Into other namespaces: test_enter.py."""
+from support import *
+from test_report import valid
+
+
+def sleeper(t, *options, command=('sleep', '1000')):
+    """A box that sleeps; its front. It is there when its command is."""
+    front = t.start_box(*options, '--', *command)
+    t.command_of(front)
+    if not until(lambda: entries(t), 10):
+        t.fail(f'the box cannot be reached: {short(text(front.stderr.read()) if front.poll() is not None else "")}')
+    return front
+
+
+def entries(t):
+    run = t.env['PIDBOX_RUNTIME_DIR']
+    return [f for d, _, files in os.walk(run) for f in os.listdir(d) if re.fullmatch(r'\d+[:@]\d+', f)]
+
+
+def exec_in(t, front, *args, **kw):
+    return t.run([t.pidbox, 'exec', *args[:-1], str(front.pid), *args[-1]], **kw)
+
+
+def inside(t, front, script, *options, **kw):
+    return exec_in(t, front, *options, ['--', 'sh', '-c', script], **kw)
+
+
+def end_box(t, front):
+    front.terminate()
+    t.eq(t.finish(front), -signal.SIGTERM, 'the end of the box')
+
+
+@test
+def a_child_of_the_init(t):
+    """PPID 1, a session of its own, in the box's namespaces; by the front's PID, the init's, and any other's."""
+    front = sleeper(t)
+    r = t.good(inside(t, front, 'echo $PPID $$ $(cut -d" " -f5,6 /proc/$$/stat); readlink /proc/self/ns/*; ls /proc | grep -c "^[0-9]"'))
+    words = r.out.split()
+    t.eq(words[0], '1', 'its parent inside')
+    t.ok(words[1] == words[2] == words[3] != '2', f'PID, group and session: {words[:4]}')
+    command = t.command_of(front)
+    with contextlib.suppress(PermissionError):
+        for kind in 'pid', 'mnt', 'uts', 'ipc', 'user', 'net', 'cgroup', 'time':
+            t.ok(ns(kind, command) in words, f'it is in the {kind} namespace of the command')
+    for who in front.pid, t.init_of(front), command:
+        t.good(t.run([t.pidbox, 'exec', str(who), 'echo', 'here']), out='here\n')
+    t.eq([children(t.init_of(front))], [[command]], 'what the init has left')
+    end_box(t, front)
+
+
+@test
+def identity_and_world(t):
+    """The box's directory, environment, user, mask, limits; and what the options change of them."""
+    d = t.path('work')
+    os.mkdir(d)
+    front = sleeper(t, '-C', d, '-e', 'BOX=yes', '-e', 'PATH=/bin:/usr/bin', '--unset-env', 'TERM', '--hostname', 'inner')
+    env = {**t.env, 'BOX': 'not this', 'OUTER': 'x', 'TERM': 'vt100'}
+    t.good(inside(t, front, 'pwd; echo $BOX/$OUTER/$TERM; hostname', env=env), out=f'{d}\nyes//vt100\ninner\n')
+    t.good(inside(t, front, 'echo $BOX/$OUTER/$TERM/$NONE', '-e', 'BOX=other', '-e', 'OUTER', '-e', 'NONE', '-eTERM=x', env=env),
+           out='other/x/x/\n')
+    t.good(inside(t, front, 'echo "${BOX-unset}"', '--unset-env', 'BOX'), out='unset\n')
+    t.good(inside(t, front, 'pwd', '-C', '/'), out='/\n')
+    os.mkdir(d + '/below')
+    t.good(inside(t, front, 'pwd', '--chdir=below'), out=d + '/below\n')
+    of_command = open(f'/proc/{t.command_of(front)}/status').read()
+    want = [l for l in of_command.splitlines() if re.match(r'(Uid|Gid|Groups|Sig(Blk|Ign)|Cap...|NoNewPrivs|Seccomp):', l)]
+    got = inside(t, front, 'exec cat /proc/self/status').out.splitlines()
+    if t.mode != 'userns':  # there ids are told as the reader sees them, and it is in another namespace
+        for line in want:
+            if not line.startswith(('Uid', 'Gid', 'Groups')) or ns('user') == ns('user', t.command_of(front)):
+                t.ok(line in got, f'the command has {line!r}; got {[l for l in got if l.split(":")[0] == line.split(":")[0]]}')
+    r = t.good(inside(t, front, 'ulimit -n; umask; ls -l /proc/self/fd | grep -c -e "->"'))
+    t.eq(r.out.split()[2], '4', 'descriptors (0 to 2, and what ls has open)')
+    limits = t.good(t.box('--', 'sh', '-c', 'ulimit -n; umask')).out.split()
+    t.eq(r.out.split()[:2], limits, 'limit of descriptors and umask')
+    end_box(t, front)
+
+
+@test
+def streams_and_statuses(t):
+    front = sleeper(t)
+    t.good(exec_in(t, front, ['cat'], input='through\n'), out='through\n')
+    r = inside(t, front, 'echo out; echo err >&2; exit 7')
+    t.good(r, code=7, out='out\n', err='err\n')
+    t.good(inside(t, front, 'kill -USR1 $$'), code=-signal.SIGUSR1)
+    t.good(inside(t, front, 'ulimit -c 0; kill -SEGV $$'), code=-signal.SIGSEGV)
+    t.error(exec_in(t, front, ['no-such-program']), 'NOT_FOUND', 127, 'no-such-program')
+    t.error(exec_in(t, front, ['/']), 'DENIED', 126)
+    t.error(exec_in(t, front, ['']), 'NOT_FOUND', 127)
+    script = t.write('script', '#!/no/such/interpreter\n', 0o755)
+    t.error(exec_in(t, front, [script]), None, 126)
+    t.error(exec_in(t, front, '-C', '/no/such', ['true']), 'NOT_FOUND', 125, '/no/such')
+    t.error(exec_in(t, front, '--user', 'nobody-of-that-name', ['true']), 'NOT_FOUND', 125)
+    t.good(t.sh('"$1" exec "$2" sh -c "readlink /proc/self/fd/0" <&-', t.pidbox, str(front.pid)), code=1)
+    for n in 50, 120000:
+        word = 'x' * n
+        t.good(exec_in(t, front, ['printf', '%s', word]), out=word)
+    end_box(t, front)
+
+
+@test(modes='root')
+def user(t):
+    front = sleeper(t)
+    t.good(inside(t, front, 'id -u; id -g; id -G', '--user', '1234:4321'), out='1234\n4321\n4321\n')
+    t.good(inside(t, front, 'id -un', '--user', 'nobody'), out='nobody\n')
+    end_box(t, front)
+    front = sleeper(t, '--user', '1234:4321')
+    t.good(inside(t, front, 'id -u; id -g; id -G'), out='1234\n4321\n4321\n')
+    t.good(inside(t, front, 'id -u; id -G', '--user', '0:0'), out='0\n0\n')
+    end_box(t, front)
+
+
+@test(modes='user')
+def another_user_is_refused(t):
+    front = sleeper(t)
+    t.error(inside(t, front, 'id', '--user', '0'), 'IDMAP')
+    t.good(inside(t, front, 'id -u', '--user', f'{os.getuid()}:{os.getgid()}'), out=f'{os.getuid()}\n')
+    end_box(t, front)
+
+
+@test
+def record_and_events(t):
+    front = sleeper(t)
+    f = t.path('record')
+    inside(t, front, 'exit 3', '--report', f)
+    rec = t.record(f)
+    t.eq((rec['reason'], rec['exit_code'], rec['signal'], rec['command']), ('exited', 3, None, ['sh', '-c', 'exit 3']), 'record')
+    t.eq((rec['init_pid'], rec['leaked'], rec['schema'], rec['containment']), (t.init_of(front), [], 1, 'pidns'), 'record')
+    t.ok(rec['inside_pid'] > 2 and (rec['command_pid'] is None or rec['command_pid'] > 0), f'PIDs {rec["command_pid"]} {rec["inside_pid"]}')
+    t.ok(re.fullmatch(rf'{t.init_of(front)}[:@]\d+', rec['id']), f'id {rec["id"]}')
+    inside(t, front, 'kill -9 $$', '--report', f)
+    t.eq((t.record(f)['reason'], t.record(f)['signal']), ('signaled', 'SIGKILL'), 'record')
+    exec_in(t, front, '--report', f, ['no-such-program'])
+    rec = t.record(f)
+    t.eq((rec['reason'], rec['errno'], rec['code'], rec['step']), ('setup-failed', 'ENOENT', 'NOT_FOUND', 'exec'), 'record')
+    r = t.sh('"$1" exec --events fd:3 "$2" sh -c "exit 5" 3>events', t.pidbox, str(front.pid))
+    t.eq(r.code, 5, 'status')
+    events = [json.loads(l) for l in open(t.path('events'))]
+    t.eq([e['event'] for e in events], ['exec', 'exit'], 'events')
+    t.eq(events[1]['record']['exit_code'], 5, 'the record in the last event')
+    r = inside(t, front, 'exit 0', '--summary')
+    t.ok('exited with 0' in r.err, f'the summary: {r.err!r}')
+    end_box(t, front)
+
+
+# ------------------------------------------------------------ its end
+
+IGNORES = 'trap "" TERM; echo ready; while :; do sleep 1; done'
+
+
+@test
+def its_time_limit(t):
+    """124, after the grace; the box goes on."""
+    front = sleeper(t)
+    t0 = time.monotonic()
+    t.good(inside(t, front, 'sleep 100', '--timeout', '300ms'), code=124)
+    t.ok(time.monotonic() - t0 < 8, 'SIGTERM is enough')
+    r = inside(t, front, IGNORES, '--timeout', '200ms', '--grace', '200ms')
+    t.good(r, code=124, out='ready\n')
+    t.good(inside(t, front, 'trap "exit 9" TERM; sleep 100 & wait', '--timeout', '300ms'), code=124)
+    t.good(inside(t, front, 'trap "exit 9" USR1; sleep 100 & wait', '--timeout', '300ms', '--stop-signal', 'USR1', '--grace', '60s'), code=124)
+    t.ok(front.poll() is None, 'the box lives')
+    command = t.command_of(front)
+    t.ok(until(lambda: children(t.init_of(front)) == [command], 5), f'nothing is left of it: {descendants(t.init_of(front))}')
+    end_box(t, front)
+
+
+@each({'KILL': signal.SIGKILL, 'TERM': signal.SIGTERM, 'INT': signal.SIGINT, 'HUP': signal.SIGHUP})
+def its_fronts_end(t, sig):
+    """Its front killed, or a signal passed on: with all of its session it is gone, and the box is not."""
+    front = sleeper(t)
+    p = t.start([t.pidbox, 'exec', str(front.pid), 'sh', '-c', 'sleep 1001 & sleep 1002 & echo ready; wait'], stdout=subprocess.PIPE)
+    t.eq(Lines(p.stdout).line(), 'ready', 'its first words')
+    p.send_signal(sig)
+    t.eq(t.finish(p), -sig, 'how the front ended')
+    command = t.command_of(front)
+    t.ok(until(lambda: children(t.init_of(front)) == [command], 5) or sig not in (signal.SIGKILL,),
+         f'nothing is left of it: {[comm(p) for p in children(t.init_of(front))]}')
+    t.ok(front.poll() is None, 'the box lives')
+    end_box(t, front)
+
+
+@each({'kill the front': ('front', signal.SIGKILL), 'end the front': ('front', signal.SIGTERM), 'kill the init': ('init', signal.SIGKILL),
+       'the command ends': ('command', signal.SIGKILL)})
+def the_boxs_end(t, who, sig):
+    """It is told: killed, and nothing is left when its front returns."""
+    front = sleeper(t)
+    p = t.start([t.pidbox, 'exec', str(front.pid), 'sh', '-c', 'echo ready; exec sleep 1003'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    t.eq(Lines(p.stdout).line(), 'ready', 'its first words')
+    pid = {'front': lambda: front.pid, 'init': lambda: t.init_of(front), 'command': lambda: t.command_of(front)}[who]()
+    init = t.init_of(front)
+    os.kill(pid, sig)
+    t.eq(t.finish(p), -signal.SIGKILL, 'how exec ended')
+    t.ok(b'the box has ended' in p.stderr.read(), 'it says that the box has ended')
+    t.ok(not until(lambda: comm(init) == 'pidbox-init', 0.1), 'the init is gone')
+    t.finish(front)
+    t.error(t.run([t.pidbox, 'exec', str(init), 'true']), ('NO_SUCH_BOX', 'BOX_DEAD'))
+
+
+@test
+def the_box_waits(t):
+    """--on-exit wait: until what exec has started has ended; it is no leak."""
+    front = sleeper(t, '--on-exit', 'wait', '--report', 'r', command=('sh', '-c', 'sleep 0.5; exit 4'))
+    p = t.start([t.pidbox, 'exec', str(front.pid), 'sh', '-c', 'echo ready; read x; exit 6'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    t.eq(Lines(p.stdout).line(), 'ready', 'its first words')
+    p.stdin.write(b'\n')
+    t.eq(t.finish(p), 6, 'its status')
+    t.eq(t.finish(front), 4, 'the status of the box')
+    t.eq(t.record(t.path('r'))['leaked'], [], 'leaked')
+
+
+@test
+def no_leak(t):
+    front = sleeper(t, '--fail-on-leak', '--report', 'r', command=('sh', '-c', 'sleep 0.5; exit 0'))
+    p = t.start([t.pidbox, 'exec', str(front.pid), 'sh', '-c', 'sleep 1004 & echo ready; wait'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    t.eq(Lines(p.stdout).line(), 'ready', 'its first words')
+    t.eq(t.finish(front), 0, 'the status of the box')
+    t.eq(t.record(t.path('r'))['leaked'], [], 'leaked')
+    t.eq(t.finish(p), -signal.SIGKILL, 'how exec ended')
+
+
+# ------------------------------------------------------------ kinds of boxes
+
+@each({'time': ('--time-offset', 'boottime=100000'), 'proc none': ('--proc', 'none'), 'net': ('--unshare', 'net'), 'map root': ('--map', 'root'),
+       'cgroup': ('--unshare', 'cgroup'), 'tty': ('--tty',), 'cpu-time': ('--cpu-time', '100s'), 'first-pid': ('--first-pid', '50')})
+def kinds_of_boxes(t, *options):
+    front = sleeper(t, *options)
+    kinds = 'pid mnt uts ipc net time cgroup user'.split()
+    if options[0] == '--proc':
+        t.good(inside(t, front, 'echo $PPID'), out='1\n')
+    else:
+        r = t.good(inside(t, front, f'for k in {" ".join(kinds)}; do readlink /proc/self/ns/$k; done'))
+        command = t.command_of(front)
+        with contextlib.suppress(PermissionError):
+            t.eq(r.out.split(), [ns(k, command) for k in kinds], 'namespaces')
+    t.good(exec_in(t, front, ['false']), code=1)
+    end_box(t, front)
+
+
+@test
+def nested_three_deep(t):
+    """From each level into the next; from outside into each, by who can see that far."""
+    front = t.start_box('sh', '-c', 'exec "$0" run "$0" run sh -c "echo ready; exec sleep 1005"', t.pidbox)
+    t.eq(front.out.line(), 'ready', 'first words')
+    script = 'echo $PPID $(grep -c . /proc/self/ns/pid 2>/dev/null; tr "\\0" " " </proc/2/cmdline)'
+    for depth, want in enumerate(('run', 'run', 'sleep 1005')):
+        argv = [t.pidbox, 'exec', str(front.pid)] + [t.pidbox, 'exec', '2'] * depth + ['sh', '-c', script]
+        r = t.good(t.run(argv))
+        t.ok(r.out.startswith('1 ') and want in r.out, f'level {depth + 1}: {r.out!r}')
+    pid = front.pid
+    for depth in range(2 if t.mode == 'root' else 0):
+        pid = children(children(pid)[0])[0]
+        r = t.good(t.run([t.pidbox, 'exec', str(pid), 'sh', '-c', 'echo $PPID; grep NSpid: /proc/self/status']))
+        t.eq((r.out.split()[0], len(r.out.split())), ('1', 3), f'from outside, level {depth + 2}: {r.out!r}')
+    end_box(t, front)
+
+
+@test
+def from_inside(t):
+    """Nobody inside can use a control socket, its own box's or a sibling's, to leave."""
+    other = sleeper(t)
+    run = t.env['PIDBOX_RUNTIME_DIR']
+    path = [os.path.join(d, f) for d, _, files in os.walk(run) for f in os.listdir(d) if re.fullmatch(r'\d+[:@]\d+', f)][0]
+    program = ('import socket, struct, sys, os\n'
+               's = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n'
+               's.settimeout(10)\n'
+               's.connect(sys.argv[1])\n'
+               'f = os.open("/dev/null", os.O_RDONLY)\n'
+               'p = os.pidfd_open(os.getpid())\n'
+               'socket.send_fds(s, [struct.pack("<IIIiqQ4Q", 0x31584250, 1, 4, 0, -1, 100, 0, 0, 0, 0)], [p, f, f, f, f])\n'
+               'try:\n  d = s.recv(200)\nexcept OSError as e:\n  d = b""\n'
+               'print(struct.unpack("<IIIi", d[:16])[2:] if len(d) >= 16 else "closed")\n')
+    r = t.box('--', 'python3', '-c', program, path)
+    t.ok(r.code == 0 and (r.out == 'closed\n' or re.match(r'\(65, \d+\)', r.out)), f'a sibling is refused: {r.out} {r.err[-300:]}')
+    t.ok(other.poll() is None, 'the box lives')
+    end_box(t, other)
+
+
+@test
+def many(t):
+    """A few dozen at once, and some that are killed in the middle; the box goes on, nothing of them is left."""
+    front = sleeper(t)
+    ps = [t.start([t.pidbox, 'exec', str(front.pid), 'sh', '-c', 'exit $1', 'x', str(i)]) for i in range(40)]
+    t.eq([t.finish(p, 30) for p in ps], list(range(40)), 'statuses')
+    ps = [t.start([t.pidbox, 'exec', str(front.pid), 'sleep', '1006'], stderr=subprocess.DEVNULL) for _ in range(20)]
+    for i, p in enumerate(ps):
+        time.sleep(0.001 * i)
+        p.kill()
+        t.finish(p)
+    t.ok(until(lambda: len(children(t.init_of(front))) == 1, 10), 'all are gone')
+    t.good(inside(t, front, 'echo fine'), out='fine\n')
+    end_box(t, front)
+
+
+@test
+def usage(t):
+    t.error(t.run([t.pidbox, 'exec']), 'USAGE')
+    for theirs, ours in {'-m': '--only mount', '--workdir=/': '--chdir', '-w/': '--chdir', '--target=1': 'pidbox exec', '-a': '--only',
+                         '--setuid=1': '--user', '-d': 'pidbox run -d'}.items():
+        t.error(t.run([t.pidbox, 'exec', theirs, '1', 'true']), 'USAGE', has=ours)
+    t.error(t.run([t.pidbox, 'exec', '--timeout', 'x', '1', 'true']), 'USAGE', has='--timeout')
+    t.error(t.run([t.pidbox, 'exec', '--only', 'pid,sofa', '1', 'true']), 'USAGE', has='--only')
+    t.error(t.run([t.pidbox, 'exec', '-e', '=x', '1', 'true']), 'USAGE', has='--env')
+    t.error(t.run([t.pidbox, 'exec', 'nobody-has-this-name', 'true']), 'NO_SUCH_BOX')
+    t.ok('usage: pidbox exec' in t.run([t.pidbox, 'exec', '--help']).out, 'help')
