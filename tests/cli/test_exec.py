@@ -2,7 +2,7 @@
 """pidbox exec into boxes of pidbox's own: a true child of the box's init, as its command is, told apart only by when it
 began. Into other namespaces: test_enter.py."""
 from support import *
-from test_report import valid
+from test_tty import BASH, SHELL, UP, Term, shell
 
 
 def sleeper(t, *options, command=('sleep', '1000')):
@@ -219,6 +219,91 @@ def no_leak(t):
     t.eq(t.finish(front), 0, 'the status of the box')
     t.eq(t.record(t.path('r'))['leaked'], [], 'leaked')
     t.eq(t.finish(p), -signal.SIGKILL, 'how exec ended')
+
+
+# ------------------------------------------------------------ terminals
+
+@test
+def a_terminal_of_its_own(t):
+    """By default when standard input and output are one: sized, resized, and the outer one is put right."""
+    front = sleeper(t)
+    term = Term(t, [t.pidbox, 'exec', str(front.pid), 'sh', '-c', 'trap "stty size" WINCH; tty; stty size; while :; do sleep 0.05; done'], 30, 100)
+    fresh, other = pty.openpty()
+    i, o, c, l, *_ = termios.tcgetattr(fresh)
+    os.close(fresh), os.close(other)
+    before = i, o, c & ~termios.CBAUD, l & ~(termios.PENDIN | termios.FLUSHO)
+    term.expect(r'(/dev/pts/\d+|not a tty)\r\n30 100\r\n')
+    term.size(40, 120)
+    os.kill(term.p.pid, signal.SIGWINCH)
+    term.expect(r'40 120\r\n')
+    t.ok(term.modes() != before, 'the outer terminal is raw meanwhile')
+    term.send('\x03')
+    t.eq(t.finish(term.p), -signal.SIGINT, 'Ctrl-C ends it')
+    t.eq(term.modes(), before, 'modes of the outer terminal')
+    end_box(t, front)
+
+
+@test
+def a_shell_in_a_box(t):
+    """The box's shell, with job control of its own."""
+    if not BASH:
+        t.skip('no /bin/bash')
+    front = sleeper(t, '-e', 'PS1=P> ')
+    term = Term(t, [t.pidbox, 'exec', '-it', '-e', 'PS1', str(front.pid), *SHELL])
+    term.prompt()
+    t.eq(term.cmd('echo $PPID'), '1', 'the parent of the shell')
+    term.start('sh -c "trap \'echo go\'es CONT; echo u\\p; while :; do sleep 0.05; done"', 'up\r\n')
+    term.send('\x1a')
+    term.expect('Stopped')
+    term.prompt()
+    t.ok('Stopped' in term.cmd('jobs'), 'jobs')
+    term.send('fg\n')
+    term.expect('goes\r\n')  # SIGCONT comes when it has the terminal
+    term.send('\x03')
+    term.prompt()
+    t.eq(term.cmd('echo rc=$?'), 'rc=130', 'after Ctrl-C')
+    term.send('sleep 1007 &\n')
+    term.prompt()
+    term.send('exit 6\n')
+    t.eq(t.finish(term.p), 6, 'the status of the shell')
+    end_box(t, front)
+
+
+@test
+def job_control_outside(t):
+    """Without a terminal of its own (in a pipeline): Ctrl-C, Ctrl-Z and fg as for any command."""
+    front = sleeper(t)
+    s = shell(t)
+    s.start(f'pidbox exec {front.pid} {UP} | cat', 'up\r\n')
+    s.send('\x1a')
+    s.expect('Stopped')
+    s.prompt()
+    stopped = [k for k in children(t.init_of(front)) if k != t.command_of(front)]
+    t.ok(stopped and until(lambda: proc_table().get(stopped[0], (0, ''))[1] == 'T'), 'it is stopped in the box, too')
+    s.fg('pidbox exec')
+    t.ok(until(lambda: proc_table().get(stopped[0], (0, ''))[1] == 'S'), 'and goes on')
+    s.send('\x03')
+    s.prompt()
+    t.eq(s.cmd('echo ${PIPESTATUS[0]}'), '130', 'after fg and Ctrl-C')
+    t.eq(s.cmd(f'pidbox exec {front.pid} true; echo rc=$?'), 'rc=0', 'a command that has a terminal')
+    s.start(f'while :; do pidbox exec {front.pid} {UP}; done', 'up\r\n')
+    s.send('\x03')
+    s.prompt()
+    t.eq(s.cmd('echo still here'), 'still here', 'a loop stops on Ctrl-C')
+    end_box(t, front)
+
+
+@test
+def a_terminal_for_a_pipe(t):
+    """-t without a terminal outside: what goes in comes out of one."""
+    front = sleeper(t)
+    r = inside(t, front, 'test -t 0 && test -t 1 && echo yes; cat', '-t', input='word\n')
+    t.eq((r.code, sorted(r.out.replace('\r', '').split())), (0, ['word', 'word', 'yes']), 'output, and the echo')
+    p = t.start([t.pidbox, 'exec', '-t', str(front.pid), 'sh', '-c', 'echo ready; exec sleep 1008'], stdout=subprocess.PIPE)
+    t.eq(Lines(p.stdout).line(), 'ready\r', 'its first words')
+    p.terminate()
+    t.eq(t.finish(p), -signal.SIGTERM, 'a signal to the front reaches it')
+    end_box(t, front)
 
 
 # ------------------------------------------------------------ kinds of boxes
