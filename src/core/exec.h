@@ -23,6 +23,7 @@
 
 struct pidbox_exec {
 	int connection;       /* SOCK_SEQPACKET; -1: it has ended */
+	bool refused;         /* the front took us for somebody who is not outside of its box */
 	int tty;              /* the master; -1: none */
 	struct pidref init;   /* PID 1 of the box, with a pidfd of our own; pid 0: none to be seen */
 	struct pidref helper; /* enter.c: the child of ours at the other end, to be reaped; pid 0: none */

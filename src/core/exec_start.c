@@ -244,6 +244,7 @@ static int told(struct pidbox_exec *exec, const struct exec_request *req, const 
 		exec->exec_us = now_us() - exec->t0_us;
 		return 0;
 	case CONTROL_FAILED:
+		exec->refused = exec->helper.pid == 0 && reply->step == 0 && reply->errnum == EACCES;
 		r = exec_diagnose(req->spec, reply->errnum > 0 ? reply->errnum : EPROTO, reply->step, reply->aux, err);
 		if (exec->helper.pid > 0)
 			enter_explain(req->target, req->spec->only, reply->step, reply->errnum, err);
@@ -352,11 +353,16 @@ static int start(struct pidbox_exec *exec, struct exec_request *req, struct pidb
 	bool has_init = req->entry != NULL && !req->target->one_process && req->spec->only == 0;
 	int r = has_init ? start_by(exec_by_init, exec, req, err) : -EOPNOTSUPP;
 
-	if (r != -EOPNOTSUPP)
+	/*
+	 * Namespaces of others; a box without an init (--as-pid1); one whose init is of a release that cannot do it; a
+	 * front that cannot know that we are above it: in a user namespace of its own it may not look at us. Whether we
+	 * may enter is then the kernel's to say.
+	 */
+	if (r != -EOPNOTSUPP && !exec->refused)
 		return r;
-	/* Namespaces of others; a box without an init (--as-pid1); one whose init is of a release that cannot do it. */
 	cleanup_close(&exec->connection);
 	exec->connection = -1;
+	exec->refused = false;
 	return start_by(exec_by_setns, exec, req, err);
 }
 

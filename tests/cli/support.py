@@ -4,7 +4,7 @@
 A test runs in a process of its own (forked by tests/run), in a session of its own, which is a subreaper: what escapes
 from a box turns up as its descendant. t.eq and t.ok note a failure and go on; t.fail ends the test."""
 import contextlib, json, os, re, select, signal, subprocess, sys, time, types
-import calendar, ctypes, errno, fcntl, hashlib, pty, random, resource, shutil, socket, struct, termios, _strptime  # noqa: all of
+import calendar, ctypes, encodings.latin_1, errno, fcntl, hashlib, pty, random, resource, shutil, socket, struct, termios, _strptime  # noqa: all of
 # them now: in a test there may be no right to read the standard library
 
 ALL = ('root', 'user', 'userns')

@@ -43,8 +43,8 @@ def request(kind, sig=0, grace=-1, magic=0x31584250, version=1):
 
 def connect(path):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(path)  # waits for room in the backlog, which a timeout of Python's makes an error
     s.settimeout(20)
-    s.connect(path)
     return s
 
 
