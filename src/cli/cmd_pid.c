@@ -80,6 +80,10 @@ static struct known *find_box(struct query *q, const char *name, struct pidbox_e
 	if (pidbox_open(name, &k->box, err) < 0)
 		return k;
 	pidbox_target_get_info(k->box, &info);
+	if (!info.live) { /* only its record is there */
+		pidbox_close(k->box);
+		k->box = NULL;
+	}
 	k->pid_namespace = info.pid_namespace;
 	return k;
 }

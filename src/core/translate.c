@@ -345,6 +345,8 @@ int pidbox_translate(struct pidbox_translator *translator, const struct pidbox_t
 
 	if (pid <= 0)
 		return -ESRCH;
+	if ((out && !from->live) || (in && !to->live))
+		return -ESRCH;
 	if ((out && from->ns < 0) || (in && to->ns < 0))
 		return -EACCES;
 	if (out && in && from->pid_namespace == to->pid_namespace)

@@ -7,6 +7,14 @@ def wait(t, *args, **kw):
     return t.run([t.pidbox, 'wait', *map(str, args)], **kw)
 
 
+def forget_records(t):
+    """They are kept for a day; the runner looks for what is left."""
+    for d, _, files in os.walk(t.env['PIDBOX_RUNTIME_DIR']):
+        for f in files:
+            if f.endswith(':exit'):
+                os.unlink(os.path.join(d, f))
+
+
 def start_wait(t, *args):
     return t.start([t.pidbox, 'wait', *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -155,3 +163,57 @@ def one_process(t):
     t.eq(t.finish(w), -15 if kernel() >= (6, 15) else 125, 'of what')
     t.good(t.run([t.pidbox, 'kill', '--grace', '0', str(p.pid)]))
     t.finish(p)
+
+
+@each(ENDS, limit=60)
+def a_detached_box(t, script, want):
+    """By its name: while it runs, and from the kept record as often as it is asked; by its id, too."""
+    t.cleanups.append(lambda: forget_records(t))
+    name = t.good(t.box('-d', '--', '/bin/sh', '-c', f'sleep 0.3; {script}')).out.strip()
+    other = t.good(t.box('-d', '--name', 'other', '--', 'true')).out.strip()
+    t.eq(other, 'other', 'the name')
+    t.eq(wait(t, name).code, want, 'while it runs, or just after')
+    r = wait(t, '--json', name)
+    t.eq(r.code, want, 'from the record')
+    rec = json.loads(r.out)
+    t.eq((rec['name'], rec['exit_code']), (name, want if want >= 0 else None), 'the record')
+    t.eq(wait(t, rec['id']).code, want, 'by its id')
+    t.eq(wait(t, 'other', name).code, want, 'the last one named')
+    t.eq(wait(t, name, 'other').code, 0, 'the last one named')
+    r = t.run([t.pidbox, 'kill', name])
+    t.eq((r.code, r.out), (1, ''), 'there is nothing to end any more')
+    t.ok(name in r.err and '[' not in r.err, f'said: {r.err}')
+    r = t.run([t.pidbox, 'pid', f'{name}/1'])
+    t.eq((r.code, r.out), (1, 'gone\n'), 'its numbers')
+
+
+@test(limit=60)
+def killed_by_name(t):
+    """NAME, NAME@USER and NAME@UID: the record says that it was killed."""
+    t.cleanups.append(lambda: forget_records(t))
+    for at in '', f'@{os.getuid()}':
+        with t.case(at):
+            t.good(t.box('-d', '--name', 'b', '--', 'sleep', '1000'), out='b\n')
+            r = t.good(t.run([t.pidbox, 'pid', f'b{at}/2', '--json']))
+            t.eq([v['pid'] for v in json.loads(r.out)['levels']][-1], 2, 'b/2')
+            w = start_wait(t, '--json', f'b{at}')
+            t.ok(until(lambda: waits(w), 10), 'it waits')
+            t.good(t.run([t.pidbox, 'kill', f'b{at}']))
+            t.eq(t.finish(w), -15, 'of its stop signal')
+            t.eq(json.loads(w.stdout.read())['reason'], 'killed', 'reason')
+    t.error(wait(t, 'b@no-such-user-here'), ('NO_SUCH_BOX', 'USAGE', 'NOT_FOUND'))
+
+
+@test(limit=60)
+def the_front_of_a_detached_box_is_killed(t):
+    """The init writes the record down."""
+    t.cleanups.append(lambda: forget_records(t))
+    t.good(t.box('-d', '--name', 'b', '--grace', '0', '--', 'sleep', '1000'))
+    r = t.good(t.run([t.pidbox, 'pid', 'b/1']))
+    init = int(r.out.split()[0])
+    front = int(open(f'/proc/{init}/stat').read().rsplit(')', 1)[1].split()[1])
+    w = start_wait(t, '--json', 'b')
+    t.ok(until(lambda: waits(w), 10), 'it waits')
+    os.kill(front, signal.SIGKILL)
+    t.finish(w)
+    t.eq(json.loads(w.stdout.read())['reason'], 'parent-gone', 'reason')
