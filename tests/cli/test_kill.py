@@ -309,3 +309,19 @@ def three_deep(t):
     t.ok(p.out.line(10).startswith('outer '), 'the outer one goes on')
     t.good(kill(t, '--grace', '0', outer))
     t.finish(p)
+
+
+@test(limit=60)
+def before_the_ioctls(t):
+    """A kernel before 6.11: boxes and processes in them are found in /proc."""
+    deny = ['deny', str(errno.ENOTTY), 'pidns', '--', t.pidbox, 'kill']
+    p = up(t, '/bin/sh', '-c', SCRIPT)
+    command = t.command_of(p)
+    t.good(t.run([*deny, '-USR1', f'{p.pid}/2']))
+    t.eq(p.out.line(), 'usr1', 'BOX/PID')
+    t.good(t.run([*deny, str(command)]))
+    t.eq(t.finish(p), 7, 'by its command')
+    init, p = foreign(t, '/bin/sh', '-c', SCRIPT)
+    t.good(t.run([*deny, f'{init}/1']))
+    t.eq(t.finish(p), 7, 'a foreign PID 1')
+    t.error(t.run([*deny, '1']), 'OWN_NAMESPACE')
