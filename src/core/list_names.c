@@ -6,7 +6,9 @@
 #include "core/registry.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 struct known {
 	struct pidref init;
@@ -66,12 +68,53 @@ static size_t split_json(const char *json, char *out)
 	return n;
 }
 
+/* Where the value of a key begins. The record is one line that pidbox has written, with the command behind the others.
+ */
+static const char *value_of(const char *record, const char *key)
+{
+	const char *p = strstr(record, key);
+
+	return p != NULL ? p + strlen(key) : NULL;
+}
+
+/* "2026-11-21T20:15:02.123456Z", as sink_time writes it. @return -1: it is none */
+static int64_t parse_time(const char *text)
+{
+	struct tm tm = { 0 };
+	int us;
+
+	if (text == NULL || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6dZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+				   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &us) != 7)
+		return -1;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	return (int64_t)timegm(&tm) * US_PER_S + us;
+}
+
+static void read_record(struct pidbox_list *list, const char *record, struct pidbox_list_entry *e)
+{
+	const char *id = value_of(record, ",\"id\":\""), *command = value_of(record, ",\"command\":");
+	size_t len = id != NULL ? strcspn(id, "\"\\") : 0;
+	char *words = command != NULL ? malloc(strlen(command) + 1) : NULL;
+
+	if (len < sizeof(e->id)) {
+		memcpy(e->id, id != NULL ? id : "", len);
+		e->id[len] = '\0';
+	}
+	e->started_us = parse_time(value_of(record, ",\"started\":\""));
+	if (words != NULL) {
+		e->command_size = split_json(command, words);
+		e->command = e->command_size > 0 ? pool_text(&list->pool, words, e->command_size) : NULL;
+	}
+	free(words);
+}
+
 static int add_ended(struct naming *naming, const struct registry_entry *entry)
 {
 	struct pidbox_list *list = naming->listing->list;
 	struct pidbox_list_entry *e = list_add(list);
-	char command[sizeof(entry->command)];
-	size_t size = split_json(entry->command, command);
+	char *record = NULL;
+	int status, sig;
 
 	if (e == NULL)
 		return -ENOMEM;
@@ -81,12 +124,13 @@ static int add_ended(struct naming *naming, const struct registry_entry *entry)
 		.depth = 1,
 		.uid = entry->uid,
 		.user = usernames_get(&list->users, entry->uid),
-		.started_us = entry->started_us > 0 ? entry->started_us : -1,
-		.command = size > 0 ? pool_text(&list->pool, command, size) : NULL,
-		.command_size = size,
+		.started_us = -1,
 		.pidbox = 1,
 		.status = PIDBOX_LIST_ENDED,
 	};
+	if (registry_read_kept(entry, &status, &sig, &record) == 0 && record != NULL)
+		read_record(list, record, e);
+	free(record);
 	return 0;
 }
 

@@ -78,8 +78,6 @@ def a_box(t):
 
 @test
 def names(t):
-    if 'USAGE' in t.box('--name', 'probe', '--', 'true').err:
-        t.skip('no --name in this version')
     boxes = [t.start_box('--name', n, '--', 'sh', '-c', 'echo up; read x; :', stdin=subprocess.PIPE) for n in ('build', 'web-1.x')]
     boxes.append(t.start_box('--', 'sh', '-c', 'echo up; read x; :', stdin=subprocess.PIPE))
     for p in boxes:
@@ -99,16 +97,19 @@ def names(t):
 @test
 def ended_boxes(t):
     """With --all those whose record is kept."""
-    r = t.run([t.pidbox, 'run', '-d', '--name', 'gone', '--', 'sh', '-c', 'exit 3', 'x\ty"z'])
-    if r.code == 125 and 'USAGE' in r.err:
-        t.skip('no --detach in this version')
-    t.good(r, err=None)
+    t.good(t.box('-d', '--name', 'gone', '--', 'sh', '-c', 'exit 3', 'x\ty"z\\'), err=None)
     end = lambda: [b for b in ls(t, '--all')['boxes'] if b['name'] == 'gone' and b['status'] == 'ended']
     if not t.ok(until(end, 20), 'it is listed when it has ended'):
         return
     b = end()[0]
-    t.eq((b['id'], b['init_pid'], b['process_count'], b['pidbox'], b['uid'], b['depth']), (None, None, 0, True, os.getuid(), 1), 'the row')
+    t.eq((b['init_pid'], b['process_count'], b['pidbox'], b['uid'], b['depth'], b['command']),
+         (None, 0, True, os.getuid(), 1, ['sh', '-c', 'exit 3', 'x\ty"z\\']), 'the row')
+    age = time.time() - calendar.timegm(time.strptime(b['started'][:19], '%Y-%m-%dT%H:%M:%S'))
+    t.ok(-2 < age < 60 and re.fullmatch(r'\d+[:@]\d+', b['id']), f'its id and start: {b}')
+    t.ok('gone' in t.good(t.run([t.pidbox, 'ls', '-aq'])).out.split(), '-aq')
     t.eq([b for b in ls(t)['boxes'] if b['name'] == 'gone'], [], 'not without --all')
+    folder, = os.listdir(t.env['PIDBOX_RUNTIME_DIR'])
+    os.unlink(os.path.join(t.env['PIDBOX_RUNTIME_DIR'], folder, 'gone:exit'))
 
 
 @test
