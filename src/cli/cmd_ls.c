@@ -4,7 +4,7 @@
 #include "base/util.h"
 #include "cli/args.h"
 #include "cli/cli.h"
-#include "cli/nested.h"
+#include "cli/forest.h"
 #include "cli/table.h"
 
 #include <string.h>
@@ -186,11 +186,8 @@ static void put_age(struct table *t, int64_t started_us)
 		table_cell(t, "%lld%c", (long long)(s > 0 ? s / units[i].seconds : 0), units[i].letter);
 }
 
-static void put_row(struct table *t, const struct branches *b, const struct pidbox_list_entry *e)
+static void put_row(struct table *t, const char *before, const struct pidbox_list_entry *e)
 {
-	char before[200];
-
-	nested_draw(b, before, sizeof(before));
 	table_cell(t, "%s%s", before, e->name != NULL ? e->name : "-");
 	table_cell(t, "%s", e->id[0] != '\0' ? e->id : "-");
 	table_cell(t, "%u", e->depth);
@@ -212,15 +209,29 @@ static int print_table(const struct ls *ls)
 		.right = { false, false, true, true, true, false, true },
 		.colour = { TABLE_GREEN, TABLE_DIM, TABLE_PLAIN, TABLE_CYAN },
 	};
-	const struct branches flat = { 0 };
-	struct nested nested;
+	struct pidbox_list_entry e;
+	struct forest forest;
+	size_t n = 0;
 
-	if (nested_begin(&nested, ls->list) < 0)
+	while (pidbox_list_get(ls->list, n, &e) == 0)
+		n++;
+	if (forest_begin(&forest, n) < 0)
 		return out_no_memory("putting the boxes in order");
-	while (nested_next(&nested))
-		if (is_shown(ls, &nested.entry))
-			put_row(&t, ls->own ? &flat : &nested.branches, &nested.entry);
-	nested_end(&nested);
+	/* What lies in something that is not known is put into ours. */
+	for (size_t i = n; i-- > 0;) {
+		(void)pidbox_list_get(ls->list, i, &e);
+		forest_hang(&forest, i, i == 0 ? FOREST_NONE : e.parent_index < i ? e.parent_index : 0);
+	}
+	for (size_t i = forest_next(&forest, FOREST_NONE); i != FOREST_NONE; i = forest_next(&forest, i)) {
+		char before[200] = "";
+
+		(void)pidbox_list_get(ls->list, i, &e);
+		if (!ls->own)
+			forest_draw(&forest, i, before, sizeof(before));
+		if (is_shown(ls, &e))
+			put_row(&t, before, &e);
+	}
+	forest_end(&forest);
 	table_print(&t);
 	return finish_output();
 }

@@ -19,6 +19,7 @@ static const struct verb {
 	{ "run", cmd_run, "run a command in a box of its own" },
 	{ "exec", cmd_exec, "run a command in a box that is there already" },
 	{ "ls", cmd_ls, "every PID namespace that you can see" },
+	{ "tree", cmd_tree, "boxes and processes as a tree" },
 	{ "ps", cmd_ps, "the processes of a box, with their PIDs inside and outside" },
 	{ "kill", cmd_kill, "end boxes, or signal them" },
 	{ "wait", cmd_wait, "wait until boxes have ended; with their exit status" },
