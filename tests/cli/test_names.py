@@ -45,6 +45,9 @@ def connect(path):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     s.connect(path)  # waits for room in the backlog, which a timeout of Python's makes an error
     s.settimeout(20)
+    for option in socket.SO_SNDTIMEO, socket.SO_RCVTIMEO:  # settimeout would make connect(2) give up when others wait
+        s.setsockopt(socket.SOL_SOCKET, option, struct.pack('ll', 20, 0))
+    s.connect(path)
     return s
 
 
@@ -170,11 +173,10 @@ def stale_entries(t):
     """Of another boot, of a number that is another's now, half written, nonsense: none of them has a name."""
     good = f'format 1\nid {os.getpid()}:1\npid_namespace 1\nboot_id \nstarted 1\nversion 0\ncommand []\nend\n'
     for words, text in {'another process': good, 'another boot': good.replace('boot_id ', 'boot_id 00000000-0000-0000-0000-000000000000'),
-                        'half': good[:40], 'empty': '', 'nonsense': '\0\xff' * 3000, 'huge': 'format 1\n' + 'x' * 100000}.items():
+                        'half': good[:40], 'empty': '', 'nonsense': b'\0\xff' * 3000, 'huge': 'format 1\n' + 'x' * 100000}.items():
         with t.case(words):
             os.makedirs(folder(t), 0o700, exist_ok=True)
-            with open(f'{folder(t)}/one', 'w', encoding='latin1') as f:
-                f.write(text)
+            t.write(f'{folder(t)}/one', text)
             t.good(t.box('--name', 'one', '--', 'echo', 'fine'), out='fine\n')
     os.makedirs(folder(t), 0o700, exist_ok=True)
     with open(f'{folder(t)}/one', 'w') as f:
