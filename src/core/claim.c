@@ -7,7 +7,6 @@
 #include "base/util.h"
 #include "core/control_client.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -322,20 +321,21 @@ static void sweep_file(const struct rundir *dir, const char *file, int *looked_a
 		sweep_name(dir, name);
 }
 
-void claim_sweep(const struct rundir *dir)
+void claim_sweep(const struct rundir *dir, const char *but)
 {
-	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *e;
+	_Alignas(8) char buf[2048];
 	int looked_at = 0;
+	long n;
 
-	if (entries == NULL) {
-		if (fd >= 0)
-			(void)close(fd);
+	if (lseek(dir->fd, 0, SEEK_SET) < 0)
 		return;
+	while ((n = sys_getdents64(dir->fd, buf, sizeof(buf))) > 0) {
+		for (long at = 0; at < n;) {
+			const struct sys_dirent64 *e = (const void *)(buf + at);
+
+			at += e->reclen;
+			if (e->name[0] != '.' && strcmp(e->name, but) != 0)
+				sweep_file(dir, e->name, &looked_at);
+		}
 	}
-	while ((e = readdir(entries)) != NULL)
-		if (e->d_name[0] != '.')
-			sweep_file(dir, e->d_name, &looked_at);
-	(void)closedir(entries);
 }

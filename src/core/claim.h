@@ -37,8 +37,9 @@ void claim_release(const struct rundir *dir, struct claim *claim, bool drop_reco
 /**
  * Take away what fronts have left that could not do it themselves: sockets and names of boxes that have ended, records
  * that are older than a day.
+ * @param but  a socket that is not looked at
  */
-void claim_sweep(const struct rundir *dir);
+void claim_sweep(const struct rundir *dir, const char *but);
 
 /** The boot's id (random(4)). @return length, 0: not to be read */
 size_t claim_boot_id(char buf[40]);

@@ -45,7 +45,7 @@ static struct reach *reach_new(struct pidbox *box)
 	return r;
 }
 
-/* The last one to leave takes an empty folder away, perhaps just when we have opened it. */
+/* The last one to leave takes an empty folder away (rundir_close), perhaps just when we have opened it. */
 enum { TRIES = 20 };
 
 /* ------------------------------------------------------------ beginning */
@@ -172,7 +172,7 @@ int reach_open(struct pidbox *box, struct pidbox_error *err)
 	else
 		r = box->id[0] != '\0' ? open_unnamed(box) : 1;
 	if (r == 0)
-		claim_sweep(&box->reach->dir);
+		claim_sweep(&box->reach->dir, box->id);
 	return r;
 }
 

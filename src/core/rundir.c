@@ -182,6 +182,8 @@ bool rundir_path(const struct rundir *dir, const char *name, char *buf, size_t s
 	return (size_t)len < size;
 }
 
+enum { FIRST_PID_NAMESPACE = 0xeffffffc }; /* its inode number (PROC_PID_INIT_INO in include/linux/proc_ns.h) */
+
 /* Of a full one the kernel takes nothing away; who is about to put something into an empty one makes it anew. */
 void rundir_close(struct rundir *dir)
 {
@@ -189,7 +191,8 @@ void rundir_close(struct rundir *dir)
 
 	if (dir->fd < 0)
 		return;
-	if (dir->uid == geteuid() && rundir_path(dir, "", path, sizeof(path)))
+	if (dir->pid_namespace != (uint64_t)FIRST_PID_NAMESPACE && dir->uid == geteuid() &&
+	    rundir_path(dir, "", path, sizeof(path)))
 		(void)rmdir(path);
 	(void)close(dir->fd);
 	dir->fd = -1;

@@ -41,7 +41,7 @@ struct rundir {
 int rundir_open(bool create, struct rundir *ret, struct pidbox_error *err);
 /** The same of another user; it is never made. */
 int rundir_open_of(uid_t uid, struct rundir *ret, struct pidbox_error *err);
-/** Close it; the last one to leave takes the folder away. */
+/** Close it. The folder of a PID namespace that will end is taken away by the last one to leave it. */
 void rundir_close(struct rundir *dir);
 /** The inode number of the caller's own PID namespace; 0: without a /proc nobody knows */
 uint64_t rundir_own_namespace(void);
