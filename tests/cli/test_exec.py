@@ -390,3 +390,25 @@ def usage(t):
     t.error(t.run([t.pidbox, 'exec', '-e', '=x', '1', 'true']), 'USAGE', has='--env')
     t.error(t.run([t.pidbox, 'exec', 'nobody-has-this-name', 'true']), 'NO_SUCH_BOX')
     t.ok('usage: pidbox exec' in t.run([t.pidbox, 'exec', '--help']).out, 'help')
+
+
+@test
+def by_name_and_idle(t):
+    """A detached box, and one without a command: what is started there has what the box was given."""
+    t.good(t.box('-d', '--name', 'away', '--', 'sleep', '1009'), out='away\n')
+    t.good(t.run([t.pidbox, 'exec', 'away', 'sh', '-c', 'echo $PPID']), out='1\n')
+    t.good(t.run([t.pidbox, 'kill', 'away']))
+    d = t.path('place')
+    os.mkdir(d)
+    t.good(t.box('-d', '--idle', '--name', 'empty', '-C', d, '-e', 'A=b'), out='empty\n')
+    for _ in range(3):
+        t.good(t.run([t.pidbox, 'exec', 'empty', 'sh', '-c', 'echo $PPID $A; pwd']), out=f'1 b\n{d}\n')
+    p = t.start([t.pidbox, 'exec', 'empty', 'sh', '-c', 'echo ready; exec sleep 1010'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    t.eq(Lines(p.stdout).line(), 'ready', 'its first words')
+    t.good(t.run([t.pidbox, 'kill', 'empty']))
+    t.eq(t.finish(p), -signal.SIGKILL, 'its end with the box')
+    for name in 'away', 'empty':  # their records are kept for a day
+        for d, _, files in os.walk(t.env['PIDBOX_RUNTIME_DIR']):
+            for f in files:
+                if f == f'{name}:exit':
+                    os.unlink(os.path.join(d, f))
