@@ -12,6 +12,7 @@ WORLDS = {
     'a user without ids': ('unshare', '-U'),
     'the PID namespace alone': ('unshare', '-Urpf'),
     'everything': ('unshare', '-UrpfmuinC', '--mount-proc'),
+    'a time namespace': ('unshare', '-UrpfT', '--mount-proc', '--monotonic', '1000'),
     'bwrap': ('bwrap', '--unshare-all', *BIND),
     'bwrap with a nested user namespace': ('bwrap', '--unshare-all', *BIND, '--dev', '/dev'),  # util-linux#1592
     'bwrap with capabilities': ('bwrap', '--unshare-user', '--unshare-pid', '--cap-add', 'CAP_SYS_ADMIN', *BIND),
@@ -39,7 +40,7 @@ def deepest(pid):
 
 def settled(pid):
     """In the middle of its exec a process shows nothing of itself."""
-    until(lambda: comm(pid) != 'sh -c ' + READY)
+    until(lambda: comm(pid) not in ('(no arguments)', 'sh -c ' + READY))
     return pid
 
 
@@ -115,6 +116,14 @@ def inside(t):
     t.eq(r.out.split('\n')[2], 'no terminal', 'standard input')
     t.ok(2 < int(r.out.split('\n')[1]) < 8, f'ps shows what is inside: {r.out}')
     t.good(execute(t, pid, 'cat', input='through\n'), out='through\n')
+
+
+@test
+def terminal(t):
+    """One of its own, opened outside, whatever the box has in /dev."""
+    pid, _ = world(t, *user_args(t))
+    r = t.good(execute(t, '-t', pid, 'sh', '-c', 'tty >/dev/null; test -t 0 && test -t 1 && ps -o tty= -p $$ && stty size </dev/tty'), err=None)
+    t.ok('?' not in r.out and r.out.split(), f'no controlling terminal: {r.out}')
 
 
 @test
