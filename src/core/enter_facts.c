@@ -106,7 +106,10 @@ static bool ids_inside(int dir, const struct creds *them, struct creds *ret)
 
 /* ------------------------------------------------------------ environment */
 
-/* A table of the strings in a text, which it owns: one allocation. */
+/*
+ * A table of the strings in a text, which it owns: one allocation. The file of a process that is not dumpable (pidbox's
+ * init) is root's alone by its mode, also where its namespaces may be entered: then there are no strings.
+ */
 static int read_environ(int dir, const char *const **ret)
 {
 	CLEANUP(cleanup_free) char *text = NULL;
@@ -115,14 +118,16 @@ static int read_environ(int dir, const char *const **ret)
 	const char **table;
 	char *copy;
 
-	if (len < 0)
+	if (len < 0 && len != -EACCES)
 		return (int)len;
+	if (len < 0)
+		len = 0;
 	for (const char *p = text; p < text + len; p += strlen(p) + 1)
 		n++;
 	table = malloc((n + 1) * sizeof(*table) + (size_t)len + 1);
 	if (table == NULL)
 		return -ENOMEM;
-	copy = memcpy(table + n + 1, text, (size_t)len + 1);
+	copy = memcpy(table + n + 1, text != NULL ? text : "", (size_t)len + 1);
 	for (char *p = copy; p < copy + len; p += strlen(p) + 1)
 		table[at++] = p;
 	table[at] = NULL;
