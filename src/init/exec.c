@@ -150,7 +150,7 @@ static void refuse(int connection, int errnum, enum exec_step step, int aux)
 	struct control_reply reply = reply_of(CONTROL_FAILED);
 
 	reply.errnum = errnum;
-	reply.step = step;
+	reply.step = (int32_t)step;
 	reply.aux = aux;
 	(void)send_reply(connection, &reply, 0);
 }
@@ -263,7 +263,7 @@ static struct control_reply end_of(const struct box *b, const struct exec *x, in
 	r.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	r.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	r.core_dumped = WIFSIGNALED(status) && WCOREDUMP(status);
-	r.reason = reason_of(x, status);
+	r.reason = (int32_t)reason_of(x, status);
 	r.status = r.reason == PIDBOX_REASON_TIMEOUT ? PIDBOX_EXIT_TIMEOUT
 		   : r.signal > 0                    ? 128 + r.signal
 						     : r.exit_code;

@@ -96,8 +96,8 @@ static void test_bad(void)
 		"id:",
 		"id:xyz",
 		"id:12 ",
-		"id:" X64 "0",
-		"a" X64, /* 65 bytes */
+		("id:" X64 "0"),
+		("a" X64), /* 65 bytes */
 	};
 	char longest[600];
 
