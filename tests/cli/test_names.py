@@ -43,8 +43,6 @@ def request(kind, sig=0, grace=-1, magic=0x31584250, version=1):
 
 def connect(path):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    s.connect(path)  # waits for room in the backlog, which a timeout of Python's makes an error
-    s.settimeout(20)
     for option in socket.SO_SNDTIMEO, socket.SO_RCVTIMEO:  # settimeout would make connect(2) give up when others wait
         s.setsockopt(socket.SOL_SOCKET, option, struct.pack('ll', 20, 0))
     s.connect(path)
