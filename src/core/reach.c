@@ -171,8 +171,10 @@ int reach_open(struct pidbox *box, struct pidbox_error *err)
 		r = open_named(box, err);
 	else
 		r = box->id[0] != '\0' ? open_unnamed(box) : 1;
-	if (r == 0)
+	if (r == 0) {
 		claim_sweep(&box->reach->dir, box->id);
+		rundir_sweep_others(&box->reach->dir);
+	}
 	return r;
 }
 

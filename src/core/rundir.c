@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 static bool is_own_directory(const char *path, uid_t uid)
@@ -100,7 +101,7 @@ static int refused(int r, const char *path, struct pidbox_error *err)
 }
 
 /* A directory of this user, and of nobody else. @return descriptor; -EPERM, -EBADMSG: it is not that */
-static int open_private(int at, const char *path, uid_t uid, bool create)
+static int open_private(int at, const char *path, uid_t uid, bool create, struct stat *ret)
 {
 	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	int fd = openat(at, path, flags);
@@ -118,10 +119,24 @@ static int open_private(int at, const char *path, uid_t uid, bool create)
 		r = -EPERM;
 	else if ((st.st_mode & 077) != 0)
 		r = -EBADMSG;
-	if (r == 0)
+	if (r == 0) {
+		*ret = st;
 		return fd;
+	}
 	(void)close(fd);
 	return r;
+}
+
+/*
+ * A folder that somebody sweeps is locked for a moment (rundir_sweep_others). One whom somebody has stopped in that
+ * moment must not stop us: he may take our socket away then.
+ */
+static void share_lock(int fd)
+{
+	enum { TRIES = 50, LOOK_AGAIN_US = 1000 };
+
+	for (int i = 0; i < TRIES && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK; i++)
+		(void)usleep(LOOK_AGAIN_US);
 }
 
 uint64_t rundir_own_namespace(void)
@@ -134,6 +149,7 @@ uint64_t rundir_own_namespace(void)
 static int open_folder(uid_t uid, bool create, struct rundir *ret)
 {
 	struct rundir dir = { .fd = -1, .uid = uid, .pid_namespace = rundir_own_namespace() };
+	struct stat st;
 	char name[24];
 	int base;
 
@@ -141,14 +157,17 @@ static int open_folder(uid_t uid, bool create, struct rundir *ret)
 		return -ENAMETOOLONG;
 	if (dir.pid_namespace == 0)
 		return -ESRCH;
-	base = open_private(AT_FDCWD, dir.base, uid, create);
+	base = open_private(AT_FDCWD, dir.base, uid, create, &st);
 	if (base < 0)
 		return base;
 	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)dir.pid_namespace);
-	dir.fd = open_private(base, name, uid, create);
+	dir.others = st.st_nlink != 2 && st.st_nlink != 3; /* a directory's links: its own two, one of each in it */
+	dir.fd = open_private(base, name, uid, create, &st);
 	(void)close(base);
 	if (dir.fd < 0)
 		return dir.fd;
+	if (create)
+		share_lock(dir.fd);
 	*ret = dir;
 	return 0;
 }
@@ -198,6 +217,65 @@ void rundir_close(struct rundir *dir)
 	dir->fd = -1;
 }
 
+/* ------------------------------------------------------------ sweeping */
+
+enum { A_DAY_S = 24 * 60 * 60, FOLDERS_AT_ONCE = 16 };
+
+/* Nobody listens at a socket in it. A name may be that of a box whose front is gone, and that lives for its grace. */
+static void sweep_folder(int fd)
+{
+	_Alignas(8) char buf[2048];
+	long n;
+
+	while ((n = sys_getdents64(fd, buf, sizeof(buf))) > 0) {
+		for (long at = 0; at < n;) {
+			const struct sys_dirent64 *e = (const void *)(buf + at);
+			struct stat st;
+
+			at += e->reclen;
+			if (fstatat(fd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+				continue;
+			if (S_ISSOCK(st.st_mode) || clock_us(CLOCK_REALTIME) / US_PER_S - st.st_mtim.tv_sec >= A_DAY_S)
+				(void)unlinkat(fd, e->name, 0);
+		}
+	}
+}
+
+static void sweep_if_deserted(const struct rundir *dir, int base, const char *name)
+{
+	struct stat st;
+	int fd = open_private(base, name, dir->uid, false, &st);
+
+	if (fd < 0)
+		return;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		sweep_folder(fd);
+		(void)unlinkat(base, name, AT_REMOVEDIR);
+	}
+	(void)close(fd);
+}
+
+void rundir_sweep_others(const struct rundir *dir)
+{
+	int base = dir->others ? openat(dir->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	_Alignas(8) char buf[2048];
+	long n = base >= 0 ? sys_getdents64(base, buf, sizeof(buf)) : 0;
+	int looked_at = 0;
+
+	for (long at = 0; at < n && looked_at < FOLDERS_AT_ONCE;) {
+		const struct sys_dirent64 *e = (const void *)(buf + at);
+		uint64_t inode;
+
+		at += e->reclen;
+		if (!parse_id(e->name, &inode) || inode == dir->pid_namespace)
+			continue;
+		looked_at++;
+		sweep_if_deserted(dir, base, e->name);
+	}
+	if (base >= 0)
+		(void)close(base);
+}
+
 void rundir_address(int fd, const char *path, const char *name, struct sockaddr_un *ret)
 {
 	size_t len = strlen(path) + (name[0] != '\0' ? 1 + strlen(name) : 0);
@@ -220,7 +298,8 @@ struct walk {
 static void walk_base(struct walk *w, const char *base, uid_t uid)
 {
 	struct rundir folder = { .uid = uid };
-	int fd = open_private(AT_FDCWD, base, uid, false);
+	struct stat st;
+	int fd = open_private(AT_FDCWD, base, uid, false, &st);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
 
@@ -233,7 +312,7 @@ static void walk_base(struct walk *w, const char *base, uid_t uid)
 	while (w->r == 0 && (e = readdir(dir)) != NULL) {
 		if (!parse_id(e->d_name, &folder.pid_namespace))
 			continue;
-		folder.fd = open_private(fd, e->d_name, uid, false);
+		folder.fd = open_private(fd, e->d_name, uid, false, &st);
 		if (folder.fd < 0)
 			continue;
 		w->r = w->visit(w->context, &folder);

@@ -28,6 +28,7 @@ struct rundir {
 	int fd; /* -1: not open */
 	uint64_t pid_namespace;
 	uid_t uid;
+	bool others;                 /* there may be other folders beside it */
 	char base[RUNDIR_PATH_SIZE]; /* the directory that the folder is in */
 };
 
@@ -35,7 +36,7 @@ struct rundir {
 
 /**
  * Open the folder of the caller's own PID namespace in its own runtime directory.
- * @param create  make what is missing
+ * @param create  make what is missing, and share the folder's lock: somebody in it lives
  * @return 0; -ENOENT: there is none; other -errno, with err filled either way
  */
 int rundir_open(bool create, struct rundir *ret, struct pidbox_error *err);
@@ -43,6 +44,11 @@ int rundir_open(bool create, struct rundir *ret, struct pidbox_error *err);
 int rundir_open_of(uid_t uid, struct rundir *ret, struct pidbox_error *err);
 /** Close it. The folder of a PID namespace that will end is taken away by the last one to leave it. */
 void rundir_close(struct rundir *dir);
+/**
+ * Take away what is left in folders that no front is in any more: of PID namespaces that have ended. What could be a
+ * box's in its grace stays for a day.
+ */
+void rundir_sweep_others(const struct rundir *dir);
 /** The inode number of the caller's own PID namespace; 0: without a /proc nobody knows */
 uint64_t rundir_own_namespace(void);
 
