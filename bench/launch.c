@@ -5,17 +5,13 @@
  */
 #include "stats.h"
 
-#include <errno.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-extern char **environ;
 enum { WARM_UP = 5, MAX_ARGS = 32 };
 
 /* One way; "%T" in a word is the static command, "%P" pidbox, "%F" the floor. */
@@ -71,21 +67,6 @@ static bool in_path(const char *program)
 	return found;
 }
 
-/* @return microseconds from the start to its end; negative: it failed */
-static double launch(const struct way *w)
-{
-	double from = clock_now_us();
-	int status = -1;
-	pid_t pid;
-
-	if (posix_spawnp(&pid, w->argv[0], NULL, NULL, w->argv, environ) != 0)
-		return -1;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	return status == 0 ? clock_now_us() - from : -1;
-}
-
 static void prepare(struct way *w, char *pidbox, char *floor_path, char *command)
 {
 	bool root = geteuid() == 0;
@@ -99,7 +80,7 @@ static void prepare(struct way *w, char *pidbox, char *floor_path, char *command
 		if ((i == 0 || strcmp(w->argv[i], "tini-static") == 0) && !in_path(w->argv[i]))
 			w->missing = "not installed";
 	for (int i = 0; i < WARM_UP && w->missing == NULL; i++)
-		if (launch(w) < 0)
+		if (time_program(w->argv) < 0)
 			w->missing = "does not work here";
 }
 
@@ -118,7 +99,7 @@ int main(int argc, char *argv[])
 		prepare(&ways[i], argv[1], argv[2], command);
 	for (int round = 0; round < count; round++) {
 		for (size_t i = 0; i < LEN(ways); i++) {
-			double us = ways[i].missing == NULL ? launch(&ways[i]) : 0;
+			double us = ways[i].missing == NULL ? time_program(ways[i].argv) : 0;
 
 			if (us < 0)
 				ways[i].missing = "failed in a round";

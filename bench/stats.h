@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Times of many rounds: median and tail. */
+/* Times of many rounds: median and tail; and what takes them, a program from its start to its end. */
 #ifndef BENCH_STATS_H
 #define BENCH_STATS_H
 
+#include <errno.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
+
+extern char **environ;
 
 struct series {
 	double *us;
@@ -50,6 +55,21 @@ static inline double series_quantile(struct series *s, double share)
 static inline double series_median(struct series *s)
 {
 	return series_quantile(s, 0.5);
+}
+
+/* @return microseconds from the start of a program to its end; negative: it failed */
+static inline double time_program(char *const argv[])
+{
+	double from = clock_now_us();
+	int status = -1;
+	pid_t pid;
+
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
+		return -1;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return status == 0 ? clock_now_us() - from : -1;
 }
 
 #endif
