@@ -66,6 +66,7 @@
 #define SYS_MFD_ALLOW_SEALING     2u
 #define SYS_MFD_NOEXEC_SEAL       0x8u  /* Linux 6.3 */
 #define SYS_MFD_EXEC              0x10u /* Linux 6.3 */
+#define SYS_FSCONFIG_SET_FD       5u
 #define SYS_FSCONFIG_CMD_CREATE   6u
 
 static inline int sys_ret(long r)

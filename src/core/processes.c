@@ -2,10 +2,10 @@
 /*
  * The processes of a box.
  *
- * Who they are the box's own procfs says, where it has one that we can reach: then a list costs what is in the box. It
- * is not believed: each number that it gives is translated by the kernel, and everything else is read from our /proc. A
- * box that hides its /proc, or hides processes in it (hidepid), and a kernel that does not translate, make us look at
- * every process that we see.
+ * Who they are a procfs of the box's PID namespace says: one that we make (Linux 6.18), else the box's own, where it
+ * has one that we can reach. Then a list costs what is in the box. It is not believed: each number that it gives is
+ * translated by the kernel, and everything else is read from our /proc. A box that hides its /proc, or hides processes
+ * in it (hidepid), and a kernel that does not translate, make us look at every process that we see.
  */
 #include "base/err.h"
 #include "base/io.h"
@@ -142,6 +142,12 @@ static int open_procfs(const struct taking *t)
 
 	if (t->box == NULL || t->box->ns < 0 || pidns_pid_from(t->box->ns, 1) < 0)
 		return -1;
+	/* One of our own making asks nothing of the box, which need not have any. */
+	fd = proc_open_detached_of(t->box->ns);
+	if (fd >= 0 && pidns_inode_of(fd, 1) == t->ns)
+		return fd;
+	if (fd >= 0)
+		(void)close(fd);
 	(void)snprintf(path, sizeof(path), "%d/root/proc", (int)t->box->init.pid);
 	fd = openat(t->tr.proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)

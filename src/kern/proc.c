@@ -8,18 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-int proc_open_detached(void)
+int proc_open_detached_of(int pidns)
 {
 	int fs = sys_fsopen("proc", 1 /* FSOPEN_CLOEXEC */);
-	int fd;
+	int fd = 0;
 
 	if (fs < 0)
 		return fs;
-	fd = sys_fsconfig(fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	if (pidns >= 0)
+		fd = sys_fsconfig(fs, SYS_FSCONFIG_SET_FD, "pidns", NULL, pidns);
+	if (fd == 0)
+		fd = sys_fsconfig(fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 	if (fd == 0)
 		fd = sys_fsmount(fs, 1 /* FSMOUNT_CLOEXEC */, 0);
 	(void)close(fs);
 	return fd;
+}
+
+int proc_open_detached(void)
+{
+	return proc_open_detached_of(-1);
 }
 
 static void path_of(char *path, pid_t pid, const char *file)

@@ -13,6 +13,8 @@
 /** Open a procfs of the caller's own PID namespace that is mounted nowhere (fsmount(2)). @return descriptor or -errno
  */
 int proc_open_detached(void);
+/** The same of another PID namespace (Linux 6.18), by a descriptor of it. @return descriptor; -EINVAL before, -EPERM */
+int proc_open_detached_of(int pidns);
 
 enum { PROC_PIDS_MAX = 33 }; /* PID namespaces nest 32 deep below the first one (R10) */
 
