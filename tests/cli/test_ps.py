@@ -61,6 +61,8 @@ def nested_boxes_are_in_it(t):
     t.eq([(r['inside_pid'], r['command'][-1]) for r in rows], [(1, 'pidbox-init'), (2, '981'), (3, 'pidbox-init'), (4, '981')],
          'the outer box shows all four, by its own numbers')
     t.eq([(r['inside_pid'], r['pid']) for r in ps(t, str(sleeper))][1:], [(2, sleeper)], 'the inner box by its own')
+    os.kill(sleeper, signal.SIGKILL)  # each front in its turn then takes its entry away
+    t.finish(p)
 
 
 @each({'unshare': ['unshare', '-Urfp', '--mount-proc', '--kill-child'], 'without a /proc': ['unshare', '-Urfp', '--kill-child'],
