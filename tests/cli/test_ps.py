@@ -21,7 +21,7 @@ def facts(pid):
 @test
 def rows_are_true(t):
     p = t.start_box('--', 'sh', '-c', 'sleep 981 & sleep 982 & wait')
-    until(lambda: len(descendants(p.pid)) == 4)
+    until(lambda: {'sleep 981', 'sleep 982'} <= {comm(k) for k, _ in descendants(p.pid)})
     rows = ps(t, str(p.pid))
     t.eq(sorted(r['pid'] for r in rows), sorted(k for k, _ in descendants(p.pid)), 'all of the box, and nothing else')
     for r in rows:
