@@ -129,3 +129,17 @@ size_t io_decimal(char *buf, long long n)
 		buf[out++] = rev[--len];
 	return out;
 }
+
+size_t io_list_open(const int *own, size_t n_own, int *fds, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n_own; i++) {
+		if (own[i] < 0)
+			continue;
+		if (count < n)
+			fds[count] = own[i];
+		count++;
+	}
+	return count;
+}

@@ -29,4 +29,11 @@ void io_close_range(unsigned first, unsigned last, bool cloexec);
 /** Write n in decimal without a terminator. @return its length (at most 20) */
 size_t io_decimal(char *buf, long long n);
 
+/**
+ * Those of n_own descriptors that are open, not -1: what an object tells of its own.
+ * @param fds  room for n
+ * @return how many there are; at most n are stored
+ */
+size_t io_list_open(const int *own, size_t n_own, int *fds, size_t n);
+
 #endif

@@ -93,20 +93,24 @@ static int unknown(void *context, const char *word)
 	return taken;
 }
 
+void args_print_option(char letter, const char *name, const char *argument, const char *help)
+{
+	char left[64];
+
+	(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", letter ? "-" : " ", letter ? letter : ' ',
+		       letter ? ", " : "  ", name, argument != NULL ? " " : "", argument != NULL ? argument : "");
+	(void)printf("  %-30s %s\n", left, help);
+}
+
 static int print_help(const struct args *a)
 {
 	(void)printf("usage: pidbox %s [OPTION...]%s%s\n\n%s\n\n", a->verb, a->operands != NULL ? " " : "",
 		     a->operands != NULL ? a->operands : "", a->about);
 	for (size_t i = 0; i < a->n_options; i++) {
 		const struct args_option *o = &a->options[i];
-		char left[64];
-
-		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ',
-			       o->letter ? ", " : "  ", o->name, o->argument != NULL ? " " : "",
-			       o->argument != NULL ? o->argument : "");
-		(void)printf("  %-30s %s\n", left, o->help);
+		args_print_option(o->letter, o->name, o->argument, o->help);
 	}
-	(void)printf("  %-30s %s\n", "-h, --help", "print this");
+	args_print_option('h', "help", NULL, "print this");
 	if (a->more != NULL)
 		(void)printf("\n%s\n", a->more);
 	return finish_output();

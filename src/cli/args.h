@@ -62,4 +62,7 @@ bool args_parse(const struct args *a, int argc, char **argv, int *ret);
 /** Say what is wrong with the command line. fix NULL: where the help is. @return PIDBOX_EXIT_FAILED */
 int args_error(const struct args *a, const char *fix, const char *why, ...) __attribute__((format(printf, 3, 4)));
 
+/** A line of a help text. letter 0: no short form; argument NULL: takes none */
+void args_print_option(char letter, const char *name, const char *argument, const char *help);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pidbox run */
+#include "cli/args.h"
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -28,15 +29,10 @@ static int print_help(void)
 		     "Run COMMAND (default: the shell) as its own process world. When pidbox returns, everything of it "
 		     "is gone.\n");
 	for (size_t i = 0; pidbox_option_row(i, &row) == 0; i++) {
-		char left[64];
-
 		if (strcmp(group, row.group) != 0)
 			(void)printf("\n%s\n", row.group);
 		group = row.group;
-		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", row.letter ? "-" : " ",
-			       row.letter ? row.letter : ' ', row.letter ? ", " : "  ", row.name,
-			       row.argument != NULL ? " " : "", row.argument != NULL ? row.argument : "");
-		(void)printf("  %-30s %s\n", left, row.help);
+		args_print_option(row.letter, row.name, row.argument, row.help);
 	}
 	(void)printf("\nExit status: the command's own; 123 leak, 124 time limit, 125 pidbox failed, 126 cannot be "
 		     "executed,\n"
@@ -75,7 +71,7 @@ static void let_go_of_the_callers(const struct run *run)
 	};
 	size_t n = 8;
 
-	n += pidbox_fds(run->relay.box, own + n, sizeof(own) / sizeof(own[0]) - n);
+	n += pidbox_fds(run->relay.box, own + n, OWN_MAX - n);
 	/* The relay of a terminal of the box's own reads and writes 0 and 1. */
 	fds_keep_only(own, n, run->relay.tty >= 0);
 }

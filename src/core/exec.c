@@ -2,6 +2,7 @@
 /* The public functions about a command that pidbox_exec has started: its events, signals, end and record. */
 #include "core/exec.h"
 
+#include "base/io.h"
 #include "base/sys.h"
 #include "base/util.h"
 #include "core/record.h"
@@ -131,16 +132,8 @@ int pidbox_exec_tty_fd(const struct pidbox_exec *exec)
 size_t pidbox_exec_fds(const struct pidbox_exec *exec, int *fds, size_t n)
 {
 	const int own[] = { exec->connection, exec->tty, exec->init.pidfd, exec->helper.pidfd };
-	size_t count = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-		if (own[i] < 0)
-			continue;
-		if (count < n)
-			fds[count] = own[i];
-		count++;
-	}
-	return count;
+	return io_list_open(own, ARRAY_LEN(own), fds, n);
 }
 
 int pidbox_exec_next_event(struct pidbox_exec *exec, struct pidbox_event *ret)

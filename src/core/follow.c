@@ -2,6 +2,7 @@
 /* The public functions that follow a running box, and its signals. */
 #include "core/box.h"
 
+#include "base/io.h"
 #include "base/sys.h"
 #include "base/util.h"
 #include "core/reach.h"
@@ -29,15 +30,8 @@ int pidbox_tty_fd(const struct pidbox *box)
 size_t pidbox_fds(const struct pidbox *box, int *fds, size_t n)
 {
 	const int own[] = { box->socket, box->pidfd, box->tty, box->witness.pid > 0 ? box->witness.socket : -1 };
-	size_t count = 0;
+	size_t count = io_list_open(own, ARRAY_LEN(own), fds, n);
 
-	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-		if (own[i] < 0)
-			continue;
-		if (count < n)
-			fds[count] = own[i];
-		count++;
-	}
 	return count + reach_fds(box, count < n ? fds + count : NULL, count < n ? n - count : 0);
 }
 

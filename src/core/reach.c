@@ -205,19 +205,11 @@ int64_t reach_next_deadline(const struct pidbox *box)
 size_t reach_fds(const struct pidbox *box, int *fds, size_t n)
 {
 	const struct reach *r = box->reach;
-	size_t count = 0;
+	size_t count;
 
 	if (r == NULL)
 		return 0;
-	const int own[] = { r->dir.fd, r->claim.fd, r->claim.kept };
-
-	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-		if (own[i] < 0)
-			continue;
-		if (count < n)
-			fds[count] = own[i];
-		count++;
-	}
+	count = io_list_open((const int[]){ r->dir.fd, r->claim.fd, r->claim.kept }, 3, fds, n);
 	return count + server_fds(&r->server, count < n ? fds + count : NULL, count < n ? (unsigned)(n - count) : 0);
 }
 
