@@ -2,7 +2,10 @@
 """Completion in bash, zsh and fish: what pidbox itself says there is, its boxes among it."""
 from support import *
 
-HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'completions')
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
+# Read now: the clone may be in a folder that the user of a test may not enter.
+SCRIPTS = {name: open(os.path.join(TOP, 'completions', name)).read() for name in ('pidbox.bash', '_pidbox', 'pidbox.fish')}
+MESON = open(os.path.join(TOP, 'meson.build')).read()
 BASH = '''source "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pidbox; printf '%s\\n' "${COMPREPLY[@]}"'''
 FISH = 'source $argv[1]; complete -C $argv[2] | string replace -r "\\t.*" ""; true'
@@ -28,18 +31,23 @@ def check(t, offered, want, unwanted):
     t.ok(not unwanted & offered, f'not to be offered: {sorted(unwanted & offered)}')
 
 
-@each(CASES, modes='user')
-def bash(t, words, want, unwanted):
-    r = t.good(t.run(['bash', '-c', BASH, 'bash', os.path.join(HERE, 'pidbox.bash'), *words]))
-    check(t, set(r.out.split('\n')), want, unwanted)
+def by_bash(t, words):
+    script = t.write('pidbox.bash', SCRIPTS['pidbox.bash'])
+    return set(t.good(t.run(['bash', '-c', BASH, 'bash', script, *words])).out.split('\n'))
 
 
-@each(CASES, modes='user')
-def fish(t, words, want, unwanted):
+def by_fish(t, words):
     if not shutil.which('fish'):
         t.skip('fish is not installed; CI installs it')
-    r = t.good(t.run(['fish', '--no-config', '-c', FISH, os.path.join(HERE, 'pidbox.fish'), ' '.join(words)], timeout=30), err=None)
-    check(t, set(r.out.split('\n')), want, unwanted)
+    script = t.write('pidbox.fish', SCRIPTS['pidbox.fish'])
+    return set(t.good(t.run(['fish', '--no-config', '-c', FISH, script, ' '.join(words)], timeout=30), err=None).out.split('\n'))
+
+
+def by_zsh(t, words):
+    if not shutil.which('zsh'):
+        t.skip('zsh is not installed; CI installs it')
+    t.write('_pidbox', SCRIPTS['_pidbox'])
+    return Zsh(t).complete(t, ' '.join(words))
 
 
 class Zsh:
@@ -51,7 +59,7 @@ class Zsh:
             os.execvp('zsh', ['zsh', '-f', '-i'])
         t.cleanups.append(self.end)
         self.lines = Lines(self.fd)
-        self.send("PS1=''; zle_bracketed_paste=(); fpath=('%s' $fpath); autoload -U compinit; compinit -u -D\n" % HERE)
+        self.send("PS1=''; zle_bracketed_paste=(); fpath=('%s' $fpath); autoload -U compinit; compinit -u -D\n" % t.tmp)
         # What would be offered, as it is: compadd's own list of matches, instead of a menu on the terminal.
         self.send("compadd() { builtin compadd -A found_ \"$@\"; print -l -- \"OFFER ${(@)^found_}\" >&3; builtin compadd \"$@\" }\n")
         self.send("zstyle ':completion:*' menu no; setopt nobeep\n")
@@ -65,7 +73,9 @@ class Zsh:
         self.send(f'exec 3>>{out}; echo rea""dy\n')
         while 'ready' not in (self.lines.line(20) or 'ready'):
             pass
-        self.send(line + '\t\x15echo do""ne\n')
+        self.send(line + '\t')
+        until(lambda: os.path.getsize(out) > 0, 3)  # with more keys waiting, zsh may leave the completion out
+        self.send('\x15echo do""ne\n')
         while 'done' not in (self.lines.line(20) or 'done'):
             pass
         return {x[6:] for x in open(out).read().split('\n') if x.startswith('OFFER ')}
@@ -76,15 +86,28 @@ class Zsh:
         os.waitpid(self.pid, 0)
 
 
-@each(CASES, modes='user')
-def zsh(t, words, want, unwanted):
-    if not shutil.which('zsh'):
-        t.skip('zsh is not installed; CI installs it')
-    check(t, Zsh(t).complete(t, ' '.join(words)), want, unwanted)
+SHELLS = {'bash': by_bash, 'fish': by_fish, 'zsh': by_zsh}
+
+
+@each({f'{shell}: {name}': (offer, *case) for shell, offer in SHELLS.items() for name, case in CASES.items()}, modes='user')
+def completion(t, offer, words, want, unwanted):
+    check(t, offer(t, words), want, unwanted)
+
+
+@each(SHELLS, modes='user', limit=60)
+def live_boxes(t, offer):
+    """A box is offered while it lives, wherever one is named."""
+    p = t.start_box('--name', 'zebra', '--', 'sleep', '970')
+    until(lambda: comm(t.command_of(p)) == 'sleep 970')
+    for verb in 'exec', 'kill', 'wait', 'ps', 'tree':
+        with t.case(verb):
+            check(t, offer(t, ['pidbox', verb, 'ze']), {'zebra'}, {'--help'})
+    p.terminate()
+    t.eq(t.finish(p), -15, 'the end')
+    check(t, offer(t, ['pidbox', 'kill', 'ze']), set(), {'zebra'})
 
 
 @test(modes='user')
 def installed_where_shells_look(t):
-    text = open(os.path.join(HERE, '..', 'meson.build')).read()
     for place in ("'bash-completion' / 'completions'", "'zsh' / 'site-functions'", "'fish' / 'vendor_completions.d'"):
-        t.ok(place in text, place)
+        t.ok(place in MESON, place)

@@ -11,7 +11,7 @@ PEERS = {
               '--json-status-fd': '--report', '--info-fd': '--events', '--block-fd': '--hold-fd', '--as-pid-1': '--as-pid1', '--unshare-all': '--unshare',
               '--ro-bind-try': None, '--sync-fd': '--keep-fd'},
     'docker': {'--workdir=/': '--chdir', '-w': '--chdir', '--stop-timeout=5': '--grace', '--network=none': '--unshare', '--rm': None, '--init': None,
-               '-d': None, '--volume=/a:/b': None, '--env-file=f': '--env', '--ulimit=nofile=9': None, '--cidfile=f': '--events'},
+               '--volume=/a:/b': None, '--env-file=f': '--env', '--ulimit=nofile=9': None, '--cidfile=f': '--events'},
     'timeout': {'--kill-after=5': '--grace', '-k': '--grace', '--signal=INT': '--stop-signal', '-s': '--stop-signal',
                 '--preserve-status': '--report', '--foreground': None},
     'env': {'--ignore-environment': '--clear-env', '--unset=K': '--unset-env', '-u': '--unset-env'},
