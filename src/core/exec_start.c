@@ -14,7 +14,6 @@
 #include "core/enter.h"
 #include "core/plan.h"
 #include "core/record.h"
-#include "core/registry.h"
 #include "core/target.h"
 #include "kern/sig.h"
 #include "kern/tty.h"
@@ -372,7 +371,6 @@ static int exec_run(const struct pidbox_target *target, const struct pidbox_exec
 	CLEANUP(cleanup_close) int slave = -1;
 	struct exec_request req = { .target = target, .payload = -1, .interrupt_fd = -1 };
 	struct pidbox_exec_spec spec;
-	struct registry_entry entry;
 	struct pidbox_exec *exec;
 	int r = take_spec(given, &spec, err);
 
@@ -380,8 +378,11 @@ static int exec_run(const struct pidbox_target *target, const struct pidbox_exec
 		r = check_spec(&spec, err);
 	if (r < 0)
 		return r;
+	/* Nothing begins in there any more (R9), whoever would start it. */
+	if (target->init.pid > 0 && pidref_has_ended(&target->init))
+		return box_is_dead(err);
 	req.spec = &spec;
-	req.entry = registry_find_id(&target->init, target->pid_namespace, &entry) == 0 ? &entry : NULL;
+	req.entry = target->has_entry && target->live ? &target->entry : NULL;
 	exec = exec_new(&req);
 	if (exec == NULL)
 		return err_no_memory(err, "starting the command");
@@ -418,7 +419,6 @@ size_t pidbox_exec_record_failed(const struct pidbox_target *target, const struc
 {
 	struct sink s = SINK_BUF(buf, size);
 	char id[PIDREF_ID_SIZE] = "";
-	struct registry_entry entry;
 	struct record rec = {
 		.error = err,
 		.containment = "pidns",
@@ -428,8 +428,7 @@ size_t pidbox_exec_record_failed(const struct pidbox_target *target, const struc
 	};
 
 	if (target != NULL) {
-		if (registry_find_id(&target->init, target->pid_namespace, &entry) == 0)
-			rec.name = entry.name;
+		rec.name = target->has_entry ? target->entry.name : NULL;
 		rec.pid_namespace = target->pid_namespace;
 		rec.init_pid = target->init.pid;
 		if (target->init.pid > 0)

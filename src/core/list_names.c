@@ -173,7 +173,7 @@ int list_names(struct listing *l, bool ended)
 		if (l->row_of[i] != SCAN_NONE && l->scan.ns[i].init.pid > 0)
 			naming.known[naming.n++] = (struct known){ l->scan.ns[i].init, l->row_of[i] };
 	qsort(naming.known, naming.n, sizeof(*naming.known), compare);
-	registry_walk(visit, &naming);
+	registry_walk(ended, visit, &naming);
 	free(naming.known);
 	return naming.error;
 }

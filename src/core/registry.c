@@ -201,6 +201,7 @@ int registry_find(const char *name, const char *user, struct registry_entry *ret
 /* ------------------------------------------------------------ all */
 
 struct all {
+	bool ended;
 	int (*visit)(void *context, const struct registry_entry *entry);
 	void *context;
 };
@@ -237,7 +238,7 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* What an entry's file tells: a name, or the record of one that has ended. */
-static bool read_named(const struct rundir *dir, const char *file, struct registry_entry *ret)
+static bool read_named(const struct rundir *dir, const char *file, bool ended, struct registry_entry *ret)
 {
 	size_t len = strcspn(file, ":");
 	bool record = strcmp(file + len, record_suffix) == 0;
@@ -245,7 +246,7 @@ static bool read_named(const struct rundir *dir, const char *file, struct regist
 	CLEANUP(cleanup_close) int fd = -1;
 	struct entry e;
 
-	if (len == 0 || len >= sizeof(name) || (file[len] != '\0' && !record))
+	if (len == 0 || len >= sizeof(name) || (file[len] != '\0' && (!record || !ended)))
 		return false;
 	memcpy(name, file, len);
 	name[len] = '\0';
@@ -269,7 +270,7 @@ static int visit_folder(void *context, const struct rundir *dir)
 	int r = 0;
 
 	while (entry != NULL && files != NULL && r == 0 && (e = readdir(files)) != NULL) {
-		if (!read_named(dir, e->d_name, entry))
+		if (!read_named(dir, e->d_name, all->ended, entry))
 			continue;
 		if (entry->id.pid > 0)
 			remember(&named, &entry->id);
@@ -299,9 +300,9 @@ static int visit_folder(void *context, const struct rundir *dir)
 	return r;
 }
 
-void registry_walk(int (*visit)(void *context, const struct registry_entry *entry), void *context)
+void registry_walk(bool ended, int (*visit)(void *context, const struct registry_entry *entry), void *context)
 {
-	struct all all = { .visit = visit, .context = context };
+	struct all all = { .ended = ended, .visit = visit, .context = context };
 
 	rundir_walk(visit_folder, &all);
 }
@@ -334,6 +335,6 @@ int registry_find_id(const struct pidref *init, uint64_t pid_namespace, struct r
 {
 	struct search s = { init, pid_namespace, rundir_own_namespace(), ret, false };
 
-	registry_walk(is_it, &s);
+	registry_walk(false, is_it, &s);
 	return s.found ? 0 : -ENOENT;
 }

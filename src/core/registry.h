@@ -10,6 +10,7 @@
 #include "core/rundir.h"
 
 #include <pidbox.h>
+#include <stdbool.h>
 
 enum { REGISTRY_NAME_SIZE = 65, REGISTRY_PATH_SIZE = RUNDIR_PATH_SIZE + 128 };
 
@@ -43,10 +44,11 @@ int registry_find_id(const struct pidref *init, uint64_t pid_namespace, struct r
 /**
  * Go over all entries that the caller may see: those of its own boxes, and as root those of all users; also those of
  * fronts in other PID namespaces. They are as they are written: whether an init lives is the caller's to see, by
- * pidref_same (the number is the front's) and pid_namespace. Those of boxes that have ended come with id.pid 0.
+ * pidref_same (the number is the front's) and pid_namespace.
+ * @param ended  also boxes that have ended and whose record is kept: they come with id.pid 0, and each costs reading it
  * @param visit  @return 0 to go on
  */
-void registry_walk(int (*visit)(void *context, const struct registry_entry *entry), void *context);
+void registry_walk(bool ended, int (*visit)(void *context, const struct registry_entry *entry), void *context);
 /**
  * The record of a box that has ended.
  * @param ret_status  what `pidbox wait` exits with; ret_signal: 0: none

@@ -349,10 +349,12 @@ void rundir_walk(int (*visit)(void *context, const struct rundir *dir), void *co
 	if (base_of(geteuid(), base, sizeof(base)) == 0)
 		walk_base(&w, base, geteuid());
 	/* A user's directory may be in two places; each entry is in one. */
-	if (geteuid() == 0) {
+	if (w.r == 0 && geteuid() == 0) {
 		if (strcmp(base, "/run/pidbox") != 0)
 			walk_base(&w, "/run/pidbox", 0);
-		walk_users(&w, "/run/user", "", "/pidbox");
-		walk_users(&w, "/tmp", "pidbox-", "");
+		if (w.r == 0)
+			walk_users(&w, "/run/user", "", "/pidbox");
+		if (w.r == 0)
+			walk_users(&w, "/tmp", "pidbox-", "");
 	}
 }

@@ -186,7 +186,7 @@ static int is_record_of(void *context, const struct registry_entry *entry)
 static int by_kept_id(struct finder *f)
 {
 	pidref_close(&f->target->process);
-	registry_walk(is_record_of, f);
+	registry_walk(true, is_record_of, f);
 	return f->target->has_entry ? 0 : no_such_box(f, "it has ended: its id is never used again, its PID may be");
 }
 

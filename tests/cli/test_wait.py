@@ -136,7 +136,7 @@ def time_limit(t):
 
 @test(limit=60)
 def a_time_limit_of_the_box(t):
-    p = t.start_box('--timeout', '1s', '--', 'sleep', '1000')
+    p = t.start_box('--timeout', '4s', '--', 'sleep', '1000')  # it is waited for before that
     t.command_of(p)
     t.eq((wait(t, t.init_of(p)).code, t.finish(p)), (124, 124), 'the status of run')
 
