@@ -13,7 +13,7 @@
 
 enum { ALONE, EXEC, NSENTER, WAYS, WARM_UP = 5 };
 
-static const char *const names[] = { "the command alone", "pidbox exec", "nsenter -a" };
+static const char *const names[] = { "the command alone", "pidbox exec", "nsenter" };
 
 /* The only child of a process; 0: it has none yet. */
 static int child_of(int pid)
@@ -66,7 +66,10 @@ int main(int argc, char *argv[])
 	}
 	char *alone[] = { argv[2], NULL }, *by_exec[] = { argv[1], exec, box, argv[2], NULL },
 	     *by_nsenter[] = { nsenter, all, keep, option, target, argv[2], NULL };
-	char **const ways[WAYS] = { alone, by_exec, by_nsenter };
+	/* To an ordinary user -a is refused: it enters the cgroup namespace, which is his own already. */
+	char user[] = "-U", mount[] = "-m", uts[] = "-u", ipc[] = "-i", pid[] = "-p";
+	char *by_user[] = { nsenter, user, mount, uts, ipc, pid, keep, option, target, argv[2], NULL };
+	char **const ways[WAYS] = { alone, by_exec, geteuid() == 0 ? by_nsenter : by_user };
 
 	front = start_box(argv[1], &init);
 	if (front < 0)
