@@ -70,7 +70,7 @@ int io_above_stdio(int fd)
 
 static void close_one(unsigned fd, bool cloexec)
 {
-	(void)(cloexec ? fcntl((int)fd, F_SETFD, FD_CLOEXEC) : sys_close((int)fd));
+	(void)(cloexec ? sys_call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC) : sys_close((int)fd));
 }
 
 /* Those that are open, as /proc lists them. @return false when there is no /proc */

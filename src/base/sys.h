@@ -75,31 +75,64 @@ static inline int sys_ret(long r)
 }
 
 /*
+ * A system call that leaves errno alone, and returns -errno itself: of a process that shares another's memory while
+ * both run (src/init/exec_clone.c) libc's calls would write into the other's errno. SYS_LEAVES_ERRNO 0: this machine's
+ * way into the kernel is not known here (syscall(2) lists them), and it is libc's.
+ */
+static inline long sys_call6(long nr, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__)
+#define SYS_LEAVES_ERRNO 1
+	register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+	long r;
+
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return r;
+#elif defined(__aarch64__)
+#define SYS_LEAVES_ERRNO 1
+	register long x8 __asm__("x8") = nr, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
+			 x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory", "cc");
+	return x0;
+#else
+#define SYS_LEAVES_ERRNO 0
+	long r = syscall(nr, a, b, c, d, e, f);
+
+	return r == -1 ? -errno : r;
+#endif
+}
+
+/* With as many arguments as the call has; each is a number or a pointer, and goes as a long. */
+#define SYS_CALL_(nr, a, b, c, d, e, f, ...) \
+	sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define sys_call(...) SYS_CALL_(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+
+/*
  * The next four as libc has them are cancellation points (pthreads(7)): in a child that shares the memory of a thread
  * somebody has cancelled, they would end it in the middle, by running that thread's clean-up.
  */
 static inline int sys_openat(int dirfd, const char *path, int flags)
 {
-	return sys_ret(syscall(SYS_openat, dirfd, path, flags, 0));
+	return (int)sys_call(SYS_openat, dirfd, path, flags, 0);
 }
 
 static inline ssize_t sys_read(int fd, void *buf, size_t size)
 {
-	long n = syscall(SYS_read, fd, buf, size);
-
-	return n < 0 ? -errno : n;
+	return sys_call(SYS_read, fd, buf, size);
 }
 
 static inline ssize_t sys_write(int fd, const void *buf, size_t size)
 {
-	long n = syscall(SYS_write, fd, buf, size);
-
-	return n < 0 ? -errno : n;
+	return sys_call(SYS_write, fd, buf, size);
 }
 
 static inline int sys_close(int fd)
 {
-	return sys_ret(syscall(SYS_close, fd));
+	return (int)sys_call(SYS_close, fd);
 }
 
 /* struct open_how of linux/openat2.h; Linux 5.6. */
@@ -109,17 +142,17 @@ static inline int sys_openat2(int dirfd, const char *path, uint64_t flags, uint6
 		uint64_t flags, mode, resolve;
 	} how = { flags, 0, resolve };
 
-	return sys_ret(syscall(SYS_openat2, dirfd, path, &how, sizeof(how)));
+	return (int)sys_call(SYS_openat2, dirfd, path, &how, sizeof(how));
 }
 
 static inline int sys_pidfd_open(pid_t pid, unsigned flags)
 {
-	return sys_ret(syscall(SYS_pidfd_open, pid, flags)); /* always CLOEXEC */
+	return (int)sys_call(SYS_pidfd_open, pid, flags); /* always CLOEXEC */
 }
 
 static inline int sys_pidfd_send_signal(int pidfd, int sig, siginfo_t *info)
 {
-	return sys_ret(syscall(SYS_pidfd_send_signal, pidfd, sig, info, 0));
+	return (int)sys_call(SYS_pidfd_send_signal, pidfd, sig, info, 0);
 }
 
 /* What is known of the process of a pidfd: struct pidfd_info of linux/pidfd.h as it was first (PIDFD_INFO_SIZE_VER0).
@@ -135,28 +168,28 @@ struct sys_pidfd_info {
 
 static inline int sys_pidfd_get_info(int pidfd, struct sys_pidfd_info *info)
 {
-	return sys_ret(syscall(SYS_ioctl, pidfd, SYS_PIDFD_GET_INFO, info)); /* musl's ioctl takes an int */
+	return (int)sys_call(SYS_ioctl, pidfd, SYS_PIDFD_GET_INFO, info); /* musl's ioctl takes an int */
 }
 
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
 {
-	return sys_ret(syscall(SYS_close_range, first, last, flags));
+	return (int)sys_call(SYS_close_range, first, last, flags);
 }
 
 static inline int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	return sys_ret(syscall(SYS_execveat, dirfd, path, argv, envp, flags));
+	return (int)sys_call(SYS_execveat, dirfd, path, argv, envp, flags);
 }
 
 static inline int sys_memfd_create(const char *name, unsigned flags)
 {
-	return sys_ret(syscall(SYS_memfd_create, name, flags));
+	return (int)sys_call(SYS_memfd_create, name, flags);
 }
 
 /* A descriptor that reads siginfo of the blocked signals in mask; 8 bytes are the kernel's set, whatever libc's is. */
 static inline int sys_signalfd(const uint64_t *mask, int flags)
 {
-	return sys_ret(syscall(SYS_signalfd4, -1, mask, 8, flags));
+	return (int)sys_call(SYS_signalfd4, -1, mask, 8, flags);
 }
 
 /* What getdents64(2) gives; readdir would allocate. */
@@ -171,7 +204,7 @@ struct sys_dirent64 {
 /* @return bytes of entries, 0 at the end, -errno */
 static inline int sys_getdents64(int fd, void *buf, size_t size)
 {
-	return sys_ret(syscall(SYS_getdents64, fd, buf, size));
+	return (int)sys_call(SYS_getdents64, fd, buf, size);
 }
 
 /* Take one pending signal of the set, without waiting. @return its number, -EAGAIN */
@@ -179,28 +212,28 @@ static inline int sys_take_pending(uint64_t set, siginfo_t *info)
 {
 	const struct timespec now = { 0, 0 };
 
-	return sys_ret(syscall(SYS_rt_sigtimedwait, &set, info, &now, sizeof(set)));
+	return (int)sys_call(SYS_rt_sigtimedwait, &set, info, &now, sizeof(set));
 }
 
 static inline int sys_rt_sigqueueinfo(pid_t pid, int sig, siginfo_t *info)
 {
-	return sys_ret(syscall(SYS_rt_sigqueueinfo, pid, sig, info));
+	return (int)sys_call(SYS_rt_sigqueueinfo, pid, sig, info);
 }
 
 /* The new mount API (5.2): a procfs of one's own that is attached nowhere. */
 static inline int sys_fsopen(const char *type, unsigned flags)
 {
-	return sys_ret(syscall(SYS_fsopen, type, flags));
+	return (int)sys_call(SYS_fsopen, type, flags);
 }
 
 static inline int sys_fsconfig(int fd, unsigned cmd, const char *key, const void *value, int aux)
 {
-	return sys_ret(syscall(SYS_fsconfig, fd, cmd, key, value, aux));
+	return (int)sys_call(SYS_fsconfig, fd, cmd, key, value, aux);
 }
 
 static inline int sys_fsmount(int fd, unsigned flags, unsigned attrs)
 {
-	return sys_ret(syscall(SYS_fsmount, fd, flags, attrs));
+	return (int)sys_call(SYS_fsmount, fd, flags, attrs);
 }
 
 #endif

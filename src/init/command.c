@@ -2,7 +2,8 @@
 /*
  * The steps of a process that becomes a command, one function a row of the table in core/steps.h. The box's first one
  * shares the init's memory (vfork): nothing here may change what the init goes on with, and nothing may wait. What
- * `pidbox exec` starts comes through here too (exec_task.c).
+ * `pidbox exec` starts comes through here too (exec_task.c), and shares it while the init goes on: errno is the init's,
+ * so the calls are those of base/sys.h.
  */
 #include "init/init.h"
 
@@ -19,21 +20,22 @@
 static int step_session(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
 	siginfo_t info;
+	int r = (int)sys_call(SYS_setsid);
 
 	(void)b;
 	(void)ret_aux;
-	if (setsid() < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	/* Signals to the group that it comes from were for those who are in it still. */
 	while ((step->flags & STEP_SESSION_APART) && sys_take_pending(SIGBITS_ALL, &info) > 0)
 		continue;
-	return t->terminal < 0 ? 0 : sys_ret(ioctl(t->terminal, TIOCSCTTY, 0));
+	return t->terminal < 0 ? 0 : (int)sys_call(SYS_ioctl, t->terminal, TIOCSCTTY, 0);
 }
 
 /* The sources may be 0, 1 or 2 themselves, in any order: first out of the way, then into place. */
 static int step_stdio(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
-	int from[3];
+	int from[3], r = 0;
 
 	(void)b;
 	(void)step;
@@ -41,33 +43,40 @@ static int step_stdio(struct box *b, const struct task *t, const struct wire_ste
 	for (int i = 0; i < 3; i++) {
 		from[i] = t->stdio[i];
 		if (from[i] >= 0 && from[i] < 3 && from[i] != i) {
-			from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
+			from[i] = (int)sys_call(SYS_fcntl, from[i], F_DUPFD_CLOEXEC, 3);
 			if (from[i] < 0)
-				return -errno;
+				return from[i];
 		}
 	}
 	for (int i = 0; i < 3; i++) {
 		if (from[i] < 0)
-			(void)close(i);
+			(void)sys_close(i);
 		else if (from[i] == i)
-			(void)fcntl(i, F_SETFD, 0);
-		else if (dup3(from[i], i, 0) < 0)
-			return -errno;
+			(void)sys_call(SYS_fcntl, i, F_SETFD, 0);
+		else
+			r = (int)sys_call(SYS_dup3, from[i], i, 0);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
 
 int task_become_user(const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
+	int r = 0;
+
 	/* Raw calls: libc's would stop all threads of a process whose memory this only borrows. */
 	*ret_aux = 1;
-	if (!(step->flags & STEP_USER_KEEP_GROUPS) && syscall(SYS_setgroups, (size_t)t->n_groups, t->groups) < 0)
-		return -errno;
+	if (!(step->flags & STEP_USER_KEEP_GROUPS))
+		r = (int)sys_call(SYS_setgroups, t->n_groups, t->groups);
+	if (r < 0)
+		return r;
 	*ret_aux = 2;
-	if (syscall(SYS_setresgid, t->gid, t->gid, t->gid) < 0)
-		return -errno;
+	r = (int)sys_call(SYS_setresgid, t->gid, t->gid, t->gid);
+	if (r < 0)
+		return r;
 	*ret_aux = 3;
-	return sys_ret(syscall(SYS_setresuid, t->uid, t->uid, t->uid));
+	return (int)sys_call(SYS_setresuid, t->uid, t->uid, t->uid);
 }
 
 static int step_user(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
@@ -87,9 +96,11 @@ static int step_chdir(struct box *b, const struct task *t, const struct wire_ste
 	(void)b;
 	(void)step;
 	for (int i = 0; i < 2; i++) {
+		int r = t->chdir[i] != NULL ? (int)sys_call(SYS_chdir, t->chdir[i]) : 0;
+
 		*ret_aux = i + 1;
-		if (t->chdir[i] != NULL && chdir(t->chdir[i]) < 0)
-			return -errno;
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -112,8 +123,7 @@ static int step_close_fds(struct box *b, const struct task *t, const struct wire
 	(void)ret_aux;
 	io_close_range(3, ~0u, true);
 	for (uint32_t i = 0; r == 0 && i < t->n_keep; i++)
-		if (fcntl(t->keep[i], F_SETFD, 0) < 0)
-			r = -errno;
+		r = (int)sys_call(SYS_fcntl, t->keep[i], F_SETFD, 0);
 	return r;
 }
 
@@ -138,6 +148,11 @@ static bool try_next(int errnum)
 	       errnum == ETIMEDOUT || errnum == ENAMETOOLONG || errnum == ELOOP;
 }
 
+static bool is_there(const char *path)
+{
+	return sys_call(SYS_faccessat, AT_FDCWD, path, F_OK) == 0;
+}
+
 static int step_exec(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
 	char *const *paths = t->paths;
@@ -147,12 +162,10 @@ static int step_exec(struct box *b, const struct task *t, const struct wire_step
 	(void)step;
 	*ret_aux = 0;
 	for (int i = 0; paths[i] != NULL; i++) {
-		int errnum;
+		int errnum = -(int)sys_call(SYS_execve, paths[i], t->argv, t->envp);
 
-		(void)execve(paths[i], t->argv, t->envp);
-		errnum = errno;
 		/* ENOENT for a file that is there: its interpreter is missing (execve(2)). */
-		if (errnum == ENOENT && access(paths[i], F_OK) == 0) {
+		if (errnum == ENOENT && is_there(paths[i])) {
 			*ret_aux = i + 1;
 			return -ENOEXEC;
 		}
@@ -164,7 +177,7 @@ static int step_exec(struct box *b, const struct task *t, const struct wire_step
 			found = -ENOTDIR;
 		/* A file that cannot be executed is worth more words than one that is not there. */
 		if (found == -ENOENT && errnum != ENOENT && errnum != ENOTDIR &&
-		    (errnum != EACCES || access(paths[i], F_OK) == 0)) {
+		    (errnum != EACCES || is_there(paths[i]))) {
 			found = -errnum;
 			*ret_aux = i + 1;
 		}

@@ -3,8 +3,8 @@
  * What `pidbox exec` starts in a running box (core/control.h has the language, core/exec_wire.h the payload).
  *
  *   request     the front hands on a client's connection, its payload, and what becomes 0, 1, 2
- *   starting    a child is there; until its exec it holds the writing end of a pipe, where it leaves its failure. It is
- *               forked, not vforked: others are inside, and may stop it
+ *   starting    a child is there (exec_clone.c); until its exec it holds the writing end of a pipe, where it leaves its
+ *               failure
  *   running     CONTROL_STARTED has been said. It ends by itself; at its time limit; when its client hangs up; with the
  *               box. The first of these decides what the client is told
  *   ended       reaped: CONTROL_ENDED
@@ -28,7 +28,7 @@
 #define F_GET_SEALS 1034
 #endif
 
-enum { EXECS = 1024, A_TURN = 16, MEMORY_LOOK_US = 5000 };
+enum { A_TURN = 16, MEMORY_LOOK_US = 5000 };
 
 /* Which of an exec's two descriptors an event is about; the events of others are descriptors, and below this. */
 #define EVENT_EXEC     (UINT64_C(1) << 32)
@@ -54,8 +54,7 @@ struct exec {
 };
 
 static struct exec execs[EXECS];
-static unsigned n_execs;          /* none is used from here on */
-static struct rlimit descriptors; /* what the box's processes begin with; rlim_max 0: not looked at yet */
+static unsigned n_execs; /* none is used from here on */
 
 static struct exec *find(pid_t pid)
 {
@@ -300,6 +299,7 @@ static void take_start(struct box *b, struct exec *x)
 	if (n < 0)
 		return;
 	close_watched(b, &x->starting);
+	exec_clone_over();
 	if (x->connection < 0)
 		return;
 	if (n == (ssize_t)sizeof(failure)) {
@@ -344,19 +344,6 @@ void exec_stopped(pid_t pid, int sig)
 		(void)send_reply(x->connection, &reply, 0);
 }
 
-/* Raise our own limit, so that one command more does not fail for another's sake; they begin with what it was. */
-static void make_room_for_descriptors(void)
-{
-	struct rlimit more;
-
-	if (descriptors.rlim_max != 0 || getrlimit(RLIMIT_NOFILE, &descriptors) < 0)
-		return;
-	more = descriptors;
-	more.rlim_cur = more.rlim_max < 4 * EXECS ? more.rlim_max : 4 * EXECS;
-	if (more.rlim_cur > descriptors.rlim_cur)
-		(void)setrlimit(RLIMIT_NOFILE, &more);
-}
-
 /* @return 0 and the head; -EBADMSG, -EOPNOTSUPP... Nothing of it is believed, and nothing of it is waited for: sealed
  * files are memory. */
 static int look_at_payload(int fd, struct exec_payload *head, size_t *ret_size)
@@ -373,39 +360,27 @@ static int look_at_payload(int fd, struct exec_payload *head, size_t *ret_size)
 	return exec_payload_check_head(head);
 }
 
-static void __attribute__((noreturn)) in_child(struct box *b, const int *fds, size_t size, int report)
-{
-	struct exec_failure failure;
-
-	if (descriptors.rlim_max != 0)
-		(void)setrlimit(RLIMIT_NOFILE, &descriptors);
-	b->start->mask_is_set = true; /* see at_the_start in signals.c */
-	failure = exec_become(b, fds, size);
-	(void)sys_write(report, &failure, sizeof(failure));
-	_exit(PIDBOX_EXIT_FAILED);
-}
-
-static int fork_one(struct box *b, struct exec *x, const int *fds, size_t size)
+static int clone_one(struct box *b, struct exec *x, const int *fds, uint32_t flags, size_t size)
 {
 	int pair[2];
 	int r = sys_ret(pipe2(pair, O_CLOEXEC | O_NONBLOCK));
-	pid_t pid;
+	struct exec_start s = { .box = b, .flags = flags, .payload_size = size };
 
 	if (r < 0)
 		return r;
+	memcpy(s.fds, fds, sizeof(s.fds));
+	s.report = pair[1];
 	x->connection = fds[0];
 	x->starting = pair[0];
 	r = watch(b, pair[0], x, EVENT_STARTING);
 	if (r == 0)
 		r = watch(b, fds[0], x, 0);
-	pid = r == 0 ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : -1;
-	if (pid == 0)
-		in_child(b, fds, size, pair[1]);
-	r = r == 0 && pid < 0 ? -errno : r;
+	if (r == 0)
+		r = exec_clone(&s);
 	(void)close(pair[1]);
-	if (r == 0) {
-		x->pid = pid;
-		x->inside = b->plan->flags & WIRE_ENTER ? enter_inside_pid(b, pid) : pid;
+	if (r > 0) {
+		x->pid = r;
+		x->inside = b->plan->flags & WIRE_ENTER ? enter_inside_pid(b, r) : r;
 		return 0;
 	}
 	close_watched(b, &x->starting);
@@ -434,7 +409,7 @@ static int start(struct box *b, const int *fds, enum exec_step *ret_step)
 		.reason = PIDBOX_REASON_EXITED,
 	};
 	x->at = head.timeout_us > 0 ? later(x->since_us, head.timeout_us) : 0;
-	r = fork_one(b, x, fds, size);
+	r = clone_one(b, x, fds, head.flags, size);
 	if (r < 0)
 		x->used = false;
 	else if (n_execs <= (unsigned)(x - execs))
@@ -447,7 +422,7 @@ void exec_requested(struct box *b, const int *fds, size_t n, bool truncated)
 	enum exec_step step = EXEC_STEP_TAKE;
 	int r = -EBADMSG;
 
-	make_room_for_descriptors();
+	exec_make_room();
 	if (b->refused.errnum != 0) {
 		r = -b->refused.errnum;
 		step = (enum exec_step)b->refused.step;

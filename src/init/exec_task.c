@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process that becomes what `pidbox exec` starts. It is a fork of the init, with memory of its own: here, not in
- * the init, a client's payload is read, so that nothing in it can hold the init up.
+ * The process that becomes what `pidbox exec` starts: here, not in the init, a client's payload is read, so that
+ * nothing in it can hold the init up. It may share the init's memory, see exec_clone.c for what it must not do.
  */
 #include "init/init.h"
 
@@ -10,32 +10,23 @@
 #include "kern/sig.h"
 
 #include <string.h>
-#include <sys/mman.h>
-
-/* Memory of this process: it is never given back, an exec follows. @return NULL when there is none */
-static void *take_memory(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
 
 /* By read, never by mapping: what a client can still do to its file must not become a SIGBUS here. */
 static int read_payload(int fd, size_t size, const struct exec_payload **ret)
 {
-	char *p = take_memory(size);
+	char *p = exec_memory(size);
 	size_t have = 0;
 	int r;
 
 	if (p == NULL)
 		return -ENOMEM;
 	while (have < size) {
-		ssize_t n = pread(fd, p + have, size - have, (off_t)have);
+		long n = sys_call(SYS_pread64, fd, p + have, size - have, have);
 
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
 		if (n <= 0)
-			return n < 0 ? -errno : -EBADMSG;
+			return n < 0 ? (int)n : -EBADMSG;
 		have += (size_t)n;
 	}
 	r = exec_payload_check(p, size);
@@ -77,7 +68,7 @@ static char **merge_env(char *const *base, const struct exec_payload *p)
 
 	while (base[n_base] != NULL)
 		n_base++;
-	envp = take_memory((n_base + p->env.count + 1) * sizeof(*envp));
+	envp = exec_memory((n_base + p->env.count + 1) * sizeof(*envp));
 	if (envp == NULL)
 		return NULL;
 	for (; *base != NULL; base++)
@@ -99,7 +90,7 @@ static const char *lookup(char *const *envp, const char *name)
 
 static char **make_argv(const struct exec_payload *p, char *const *envp)
 {
-	const char **argv = take_memory((p->argv.count + 2) * sizeof(*argv));
+	const char **argv = exec_memory((p->argv.count + 2) * sizeof(*argv));
 	const char *shell = lookup(envp, "SHELL"), *arg;
 	uint32_t at = 0;
 
@@ -121,7 +112,7 @@ static char **make_paths(const char *file, const char *path)
 	for (; *dir != '\0'; dir++)
 		n += *dir == ':';
 	room = (size_t)(dir - rest) + n * (file_len + sizeof("./"));
-	paths = take_memory(n * sizeof(*paths) + room);
+	paths = exec_memory(n * sizeof(*paths) + room);
 	if (paths == NULL)
 		return NULL;
 	text = (char *)(paths + n);

@@ -13,6 +13,7 @@
  *   inside.c    the steps of the init
  *   command.c   the steps of a process that becomes a command
  *   exec.c      what `pidbox exec` starts, from its request to its end
+ *   exec_clone.c how that process is made
  *   exec_task.c the process that becomes it
  *   enter.c     the helper that is no init: it enters other namespaces, and has one exec there
  *   loop.c      the one wait, reaping
@@ -161,6 +162,20 @@ int64_t exec_next_deadline(void); /* 0: none */
 void exec_check_deadlines(struct box *b);
 void exec_box_ends(struct box *b);
 void exec_hang_up(struct box *b); /* as if all clients had */
+
+/* exec_clone.c */
+enum { EXECS = 1024 }; /* at once */
+struct exec_start {
+	struct box *box;
+	int fds[EXEC_REQUEST_FDS]; /* connection, payload, what becomes 0, 1, 2 */
+	int report;                /* where a failure is left */
+	uint32_t flags;            /* of the payload */
+	size_t payload_size;
+};
+void exec_make_room(void); /* raise our limit of descriptors; a new process begins with what it was */
+pid_t exec_clone(const struct exec_start *s); /* @return its PID or -errno */
+void exec_clone_over(void);                   /* some start is over: memory that it took may be free */
+void *exec_memory(size_t size);               /* zeroed, in the new process. @return NULL when there is none */
 
 /* exec_task.c: in the new process */
 struct exec_failure exec_become(struct box *b, const int *fds, size_t payload_size); /* returns only on failure */

@@ -26,7 +26,7 @@ int caps_get(struct caps *ret)
 {
 	struct cap_header head = { CAP_VERSION_3, 0 };
 	struct cap_half half[2] = { { 0 } };
-	int r = sys_ret(syscall(SYS_capget, &head, half));
+	int r = (int)sys_call(SYS_capget, &head, half);
 
 	if (r < 0)
 		return r;
@@ -46,7 +46,7 @@ int caps_set(const struct caps *caps)
 		half[i].permitted = (uint32_t)(caps->permitted >> (32 * i));
 		half[i].inheritable = (uint32_t)(caps->inheritable >> (32 * i));
 	}
-	return sys_ret(syscall(SYS_capset, &head, half));
+	return (int)sys_call(SYS_capset, &head, half);
 }
 
 int caps_raise_ambient(uint64_t set)
@@ -60,7 +60,7 @@ int caps_raise_ambient(uint64_t set)
 	r = caps_set(&caps);
 	for (int cap = 0; r == 0 && cap < 64; cap++)
 		if (set & CAP_BIT(cap))
-			r = sys_ret(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0));
+			r = (int)sys_call(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
 	return r;
 }
 
@@ -84,7 +84,7 @@ int caps_drop_ambient(uint64_t ambient, uint64_t inheritable)
 		return r;
 	for (int cap = 0; cap < 64; cap++)
 		if ((caps.inheritable & ~inheritable & ~ambient) & CAP_BIT(cap))
-			(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, cap, 0, 0);
+			(void)sys_call(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, cap, 0, 0);
 	caps.inheritable = inheritable;
 	return caps_set(&caps);
 }

@@ -8,6 +8,8 @@
 #ifndef KERN_SIG_H
 #define KERN_SIG_H
 
+#include "base/sys.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -44,7 +46,7 @@ static inline int sig_block_all(sigbits *ret_old)
 /* Set the blocked signals of the calling thread. Safe after clone. @return 0 or negative errno */
 static inline int sig_set_mask(sigbits mask)
 {
-	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask)) < 0 ? -errno : 0;
+	return (int)sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
 /*

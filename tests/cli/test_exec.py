@@ -221,6 +221,83 @@ def no_leak(t):
     t.eq(t.finish(p), -signal.SIGKILL, 'how exec ended')
 
 
+# ------------------------------------------------------------ how it is made
+
+
+KCMP, KCMP_VM = 312 if os.uname().machine == 'x86_64' else 272, 1  # kcmp(2)
+
+
+def shares_memory(a, b):
+    """None: the kernel does not say."""
+    r = ctypes.CDLL(None, use_errno=True).syscall(KCMP, a, b, KCMP_VM, 0, 0)
+    return None if r < 0 else r == 0
+
+
+@contextlib.contextmanager
+def slow_to_open(path):
+    """Who opens it waits until the lease is given back (fcntl(2)); the kernel takes it after lease-break-time, 45 s."""
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        yield
+    finally:
+        os.close(fd)
+        signal.signal(signal.SIGIO, before)
+
+
+@test
+def a_start_that_hangs(t):
+    """One that is held up in its exec borrows the init's memory; the init, and others that start, go on."""
+    slow, front = t.path('slow'), sleeper(t)
+    shutil.copy('/bin/sh', slow)
+    init, command = t.init_of(front), t.command_of(front)
+    with slow_to_open(slow):
+        held = []
+        for _ in range(2):
+            p = t.start([t.pidbox, 'exec', str(front.pid), slow, '-c', 'echo at last; exit 5'], stdout=subprocess.PIPE)
+            known = [command, *(pid for _, pid in held)]
+            t.ok(until(lambda: set(children(init)) - set(known), 10), 'it has been cloned')
+            held.append((p, (set(children(init)) - set(known)).pop()))
+        if t.mode == 'root' and shares_memory(init, init):
+            t.eq([shares_memory(init, pid) for _, pid in held], [True, False], 'the first shares the memory of the init, the second has its own')
+        for i in range(5):
+            t.good(inside(t, front, f'echo {i}'), out=f'{i}\n')
+        t.error(exec_in(t, front, ['nosuch']), 'NOT_FOUND', 127)
+    for p, _ in held:
+        t.eq((p.stdout.read(), t.finish(p)), (b'at last\n', 5), 'when it may open its file')
+    # One that is killed while it borrows; the next one borrows again.
+    with slow_to_open(slow):
+        for _ in range(2):
+            p = t.start([t.pidbox, 'exec', str(front.pid), slow], stderr=subprocess.DEVNULL)
+            t.ok(until(lambda: set(children(init)) - {command}, 10), 'it has been cloned')
+            pid = (set(children(init)) - {command}).pop()
+            if t.mode == 'root' and shares_memory(init, init):
+                t.ok(shares_memory(init, pid), 'it shares the memory of the init')
+            p.kill()
+            t.finish(p)
+            t.ok(until(lambda: children(init) == [command], 10), 'it ended with its client')
+    end_box(t, front)
+
+
+@test
+def what_it_borrows_is_given_back(t):
+    """Arguments that fill more than what the init lends; after many starts it has the memory that it had."""
+    front = sleeper(t)
+    large = ['true', *('x' * 1000 for _ in range(300))]
+    size = lambda: inside(t, front, 'grep VmSize /proc/1/status').out
+    t.good(exec_in(t, front, large))
+    before = size()
+    for _ in range(10):
+        t.good(exec_in(t, front, large))
+    t.eq(size(), before, 'its memory')
+    r = inside(t, front, 'env', '--env', 'LONG=' + 'y' * 100000, '--env', 'LAST=z')
+    t.ok('LONG=' + 'y' * 100000 + '\n' in r.out and 'LAST=z\n' in r.out, 'what was to be set')
+    r = inside(t, front, 'env')
+    t.ok('LONG' not in r.out and 'LAST' not in r.out, 'nothing of the one before')
+    end_box(t, front)
+
+
 # ------------------------------------------------------------ terminals
 
 @test
