@@ -10,15 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_VALUES = 1024 };
-
 struct exec {
 	/* as given */
 	bool tty, interactive, summary;
 	const char *chdir, *user, *timeout, *grace, *stop_signal, *report, *events;
-	const char *set_env[MOST_VALUES + 2], *unset_env[MOST_VALUES + 1]; /* with room for TERM */
+	const char **set_env, **unset_env; /* with room for all arguments; the first of set_env is for TERM */
 	size_t n_set, n_unset;
-	char *texts[MOST_VALUES + 1]; /* what we have put together of them */
+	char **texts; /* what we have put together of them */
 	size_t n_texts;
 
 	struct pidbox_options *opts; /* those that `run` has, too */
@@ -43,11 +41,8 @@ static int add_env(void *context, const char *value, struct pidbox_error *err)
 	const char *here = strchr(value, '=') == NULL ? getenv(value) : NULL;
 	char *text;
 
-	if (value[0] == '=' || value[0] == '\0' || e->n_set == MOST_VALUES) {
-		(void)snprintf(err->what, sizeof(err->what),
-			       value[0] == '=' || value[0] == '\0' ? "--env takes NAME or NAME=VALUE, not \"%s\""
-								   : "--env %s: there are 1024 of them already",
-			       value);
+	if (value[0] == '=' || value[0] == '\0') {
+		(void)snprintf(err->what, sizeof(err->what), "--env takes NAME or NAME=VALUE, not \"%s\"", value);
 		return -EINVAL;
 	}
 	if (strchr(value, '=') == NULL && here == NULL)
@@ -69,7 +64,7 @@ static int add_unset(void *context, const char *value, struct pidbox_error *err)
 {
 	struct exec *e = context;
 
-	if (value[0] == '\0' || strchr(value, '=') != NULL || e->n_unset == MOST_VALUES) {
+	if (value[0] == '\0' || strchr(value, '=') != NULL) {
 		(void)snprintf(err->what, sizeof(err->what), "--unset-env takes a NAME, not \"%s\"", value);
 		return -EINVAL;
 	}
@@ -464,16 +459,22 @@ static int run(struct exec *e, const char *box, char **command)
 
 int cmd_exec(int argc, char **argv)
 {
-	struct exec *e = calloc(1, sizeof(*e));
+	/* Each value is an argument, or in one, and there is one end and one TERM more. */
+	size_t room = (size_t)argc + 2;
+	void **lists = calloc(3 * room, sizeof(*lists));
+	struct exec all = { .set_env = (const char **)lists };
 	struct pidbox_error err = { 0 };
+	struct exec *e = &all;
 	int at, status;
 
-	if (e == NULL) {
+	if (lists == NULL) {
 		out_note("pidbox: reading the options: %s\n", strerror(ENOMEM));
 		return PIDBOX_EXIT_FAILED;
 	}
+	e->unset_env = e->set_env + room;
+	e->texts = (char **)lists + 2 * room;
 	if (!read_options(e, argc, argv, &at)) {
-		free(e);
+		free(lists);
 		return at;
 	}
 	if (read_common_options(e, &err) < 0) {
@@ -490,6 +491,6 @@ int cmd_exec(int argc, char **argv)
 	pidbox_options_free(e->opts);
 	for (size_t i = 0; i < e->n_texts; i++)
 		free(e->texts[i]);
-	free(e);
+	free(lists);
 	return status;
 }

@@ -9,7 +9,8 @@
 struct blob {
 	char *data;
 	size_t len, size;
-	int error; /* -ENOMEM once an allocation has failed; everything after it does nothing */
+	size_t first; /* how much to begin with; 0: 8192 */
+	int error;    /* -ENOMEM once an allocation has failed; everything after it does nothing */
 };
 
 /** Add len bytes (zeroes when bytes is NULL). @return their offset; 0 after an error */
