@@ -28,7 +28,7 @@
 #define F_GET_SEALS 1034
 #endif
 
-enum { A_TURN = 16, MEMORY_LOOK_US = 5000 };
+enum { SESSIONS_LEFT = 256, A_TURN = 16, MEMORY_LOOK_US = 5000 };
 
 /* Which of an exec's two descriptors an event is about; the events of others are descriptors, and below this. */
 #define EVENT_EXEC     (UINT64_C(1) << 32)
@@ -54,7 +54,9 @@ struct exec {
 };
 
 static struct exec execs[EXECS];
-static unsigned n_execs; /* none is used from here on */
+static unsigned n_execs;          /* none is used from here on */
+static pid_t left[SESSIONS_LEFT]; /* sessions of those that are over, in which something still was */
+static unsigned n_left;
 
 static struct exec *find(pid_t pid)
 {
@@ -64,14 +66,42 @@ static struct exec *find(pid_t pid)
 	return NULL;
 }
 
-bool exec_is_one(pid_t pid)
-{
-	return pid > 0 && find(pid) != NULL;
-}
-
 bool exec_any(void)
 {
 	return n_execs > 0;
+}
+
+/* The kernel gives a session's number to nobody while a process is in it; who has it now is no member of the old one.
+ */
+bool exec_owns(pid_t pid)
+{
+	pid_t session = getsid(pid);
+	unsigned i = 0;
+
+	if (find(pid) != NULL || (session > 0 && find(session) != NULL))
+		return true;
+	while (i < n_left && left[i] != session)
+		i++;
+	return i < n_left && kill(session, 0) < 0 && errno == ESRCH;
+}
+
+bool exec_any_owned(void)
+{
+	return n_execs > 0 || n_left > 0;
+}
+
+/*
+ * What an exec leaves in its session is its own still when it is asked who leaks. Looked at now, because later the
+ * number may be another's, and only where it will be asked. With too many one gives way: it counts as the box's.
+ */
+static void note_what_is_left(struct box *b, pid_t session)
+{
+	if (!(b->plan->flags & WIRE_ACCOUNT) || b->ended)
+		return;
+	if (n_left == SESSIONS_LEFT)
+		memmove(left, left + 1, --n_left * sizeof(left[0]));
+	left[n_left++] = session;
+	n_left = survey_sessions(b, left, n_left);
 }
 
 static struct exec *find_free(void)
@@ -330,6 +360,7 @@ bool exec_reaped(struct box *b, pid_t pid, int status, const struct rusage *usag
 		send_last(b, x);
 	}
 	free_if_over(x);
+	note_what_is_left(b, pid);
 	return true;
 }
 

@@ -156,8 +156,9 @@ void exec_requested(struct box *b, const int *fds, size_t n, bool truncated); /*
 void exec_take_event(struct box *b, uint64_t event);
 bool exec_reaped(struct box *b, pid_t pid, int status, const struct rusage *usage); /* @return was it one? */
 void exec_stopped(pid_t pid, int sig);
-bool exec_is_one(pid_t pid);
 bool exec_any(void);
+bool exec_owns(pid_t pid);        /* is it one that runs, or in the session of one, even if that has ended? */
+bool exec_any_owned(void);        /* may there be such a process? */
 int64_t exec_next_deadline(void); /* 0: none */
 void exec_check_deadlines(struct box *b);
 void exec_box_ends(struct box *b);
@@ -215,6 +216,7 @@ void survey_prepare(struct box *b);
 int64_t survey_cpu_us(struct box *b);
 void survey_leaks(struct box *b);
 void survey_kill_session(struct box *b, pid_t session);
+unsigned survey_sessions(struct box *b, pid_t *sessions, unsigned n); /* keeps those that have members; how many */
 
 /* report.c */
 void report_write(struct box *b);

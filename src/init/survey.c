@@ -101,18 +101,18 @@ static void report_leak(struct box *b, pid_t pid, pid_t inside, const struct pro
 		box_send(b, &msg, WIRE_HEAD + offsetof(struct wire_leak, command) + msg.leak.command_size, inside);
 }
 
-/* Is it what `pidbox exec` has started, in such a one's session, or below one? pid: as procfs calls it. */
+/* Is it what `pidbox exec` has started, in such a one's session, or below? pid: as procfs calls it. */
 static bool belongs_to_exec(struct box *b, pid_t pid)
 {
 	enum { GENERATIONS = 256 };
 
-	for (int i = 0; i < GENERATIONS && exec_any(); i++) {
+	for (int i = 0; i < GENERATIONS && exec_any_owned(); i++) {
 		pid_t inside = inside_pid(b, pid);
 		struct proc_stat stat;
 
 		if (inside <= 1)
 			return false;
-		if (exec_is_one(inside) || exec_is_one(getsid(inside)))
+		if (exec_owns(inside))
 			return true;
 		if (proc_read_stat(b->proc, pid, &stat) < 0)
 			return false;
@@ -153,6 +153,27 @@ void survey_kill_session(struct box *b, pid_t session)
 		(void)close(b->proc);
 		b->proc = -1;
 	}
+}
+
+/* Those without members go behind those with. */
+unsigned survey_sessions(struct box *b, pid_t *sessions, unsigned n)
+{
+	struct proc_iter it = { .root = b->proc };
+	unsigned found = 0;
+	pid_t pid;
+
+	while (b->proc >= 0 && (pid = proc_next(&it)) > 0) {
+		pid_t inside = inside_pid(b, pid), session = inside > 1 ? getsid(inside) : -1;
+		unsigned i = found;
+
+		while (i < n && sessions[i] != session)
+			i++;
+		if (i == n)
+			continue;
+		sessions[i] = sessions[found];
+		sessions[found++] = session;
+	}
+	return found;
 }
 
 /*

@@ -296,6 +296,42 @@ def what_it_borrows_is_given_back(t):
     r = inside(t, front, 'env')
     t.ok('LONG' not in r.out and 'LAST' not in r.out, 'nothing of the one before')
     end_box(t, front)
+def leftovers(t, *options, scripts):
+    """Run a box until each script has been run in it by exec: (its status, what has leaked)."""
+    front = t.start_box('--report', 'r', *options, '--', 'sh', '-c', 'read x; exit 0', stdin=subprocess.PIPE)
+    t.command_of(front)
+    t.ok(until(lambda: entries(t), 10), 'it can be reached')
+    for script in scripts:
+        t.good(inside(t, front, f'exec <&- >&- 2>&-; {script}'))
+    front.stdin.write(b'\n')
+    return t.finish(front), [m['command'] for m in t.record(t.path('r'))['leaked']]
+
+
+@test
+def what_it_has_left_is_no_leak(t):
+    """Processes of its session that outlive it: of its group, in a group of their own, orphans."""
+    got = leftovers(t, '--fail-on-leak', scripts=['sleep 1011 & exit 0', 'set -m; sleep 1012 & exit 0', '(sleep 1013 & sleep 1014 &); exit 0'])
+    t.eq(got, (0, []), 'status, leaked')
+
+
+@test
+def what_leaves_its_session_is_the_boxs(t):
+    """It has become one of the box's own, as if the command had started it."""
+    t.eq(leftovers(t, scripts=['setsid sleep 1015 & exit 0', 'sleep 1016 & exit 0']), (0, [['sleep', '1015']]), 'status, leaked')
+
+
+@test(modes='root,user')
+def a_number_that_is_used_again_is_judged_anew(t):
+    """A session that ended with its exec: who gets its number later is a stranger, and leaks."""
+    script = r'''read s; echo $((s - 1)) > /proc/sys/kernel/ns_last_pid || exit 9; setsid sh -c 'echo $$; sleep 1017 >&- & exit 0' & wait; exit 0'''
+    front = t.start_box('--report', 'r', '--map', 'root', '--', 'sh', '-c', script, stdin=subprocess.PIPE)
+    t.command_of(front)
+    t.ok(until(lambda: entries(t), 10), 'it can be reached')
+    was = t.good(inside(t, front, 'echo $$')).out
+    front.stdin.write(was.encode())
+    t.eq(t.finish(front), 0, 'status')
+    t.eq(front.out.rest(), was, 'the number was used again')
+    t.eq([m['command'] for m in t.record(t.path('r'))['leaked']], [['sleep', '1017']], 'leaked')
 
 
 # ------------------------------------------------------------ terminals
