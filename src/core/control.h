@@ -10,7 +10,9 @@
  *
  *   CONTROL_SIGNAL   signal to the command              ──▶ CONTROL_DONE
  *   CONTROL_KILL     the ladder of the box begins        ──▶ CONTROL_DONE, with the grace in wall_us
- *   CONTROL_WAIT     ... until the box has ended         ──▶ CONTROL_ENDED, with a descriptor that holds the record
+ *   CONTROL_WAIT     ... until the box has ended         ──▶ CONTROL_ENDED, with a descriptor that holds the record.
+ *                    With CONTROL_WAIT_SHARED it may be CONTROL_DONE, with a socket: there CONTROL_ENDED will be. All
+ *                    who wait have that socket, so each looks without taking it (MSG_PEEK); its end is the front's
  *   CONTROL_EXEC     + payload, 0, 1, 2: the front hands the connection to the init, which from then on speaks to the
  *                    client alone: CONTROL_FAILED, or CONTROL_STARTED, CONTROL_STOPPED..., CONTROL_ENDED. The client
  *                    may send CONTROL_SIGNAL there; the end of the connection is its end, and the process's.
@@ -42,12 +44,17 @@ enum control_type {
 	CONTROL_ENDED,
 };
 
+enum control_flag {
+	CONTROL_WAIT_SHARED = 1 << 0, /* CONTROL_WAIT: the client can wait at a socket that is not its own */
+};
+
 struct control_request {
 	uint32_t magic, version, type;
 	int32_t signal;
 	int64_t grace_us; /* CONTROL_KILL: -1: the box's own */
 	uint64_t payload; /* CONTROL_EXEC: bytes in its descriptor, a sealed memfd */
-	uint64_t reserved[4];
+	uint64_t flags;   /* enum control_flag; those that are not known are passed over */
+	uint64_t reserved[3];
 };
 
 struct control_reply {

@@ -179,18 +179,18 @@ static int wait_readable(int fd, int64_t timeout_us)
 }
 
 /* ECONNRESET comes once, and before what is left to read: the other end has closed with a message of ours unread. */
-static ssize_t receive(int fd, struct msghdr *head)
+static ssize_t receive(int fd, struct msghdr *head, int flags)
 {
 	int tries = 0;
 	ssize_t n;
 
 	do
-		n = recvmsg(fd, head, MSG_CMSG_CLOEXEC);
+		n = recvmsg(fd, head, MSG_CMSG_CLOEXEC | flags);
 	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && tries++ < 2)));
 	return n < 0 ? -errno : n;
 }
 
-int control_receive(int fd, int64_t timeout_us, struct control_reply *ret, int *ret_fd)
+static int take_reply(int fd, int64_t timeout_us, int flags, struct control_reply *ret, int *ret_fd)
 {
 	struct control_reply reply;
 	struct iovec iov = { &reply, sizeof(reply) };
@@ -210,7 +210,7 @@ int control_receive(int fd, int64_t timeout_us, struct control_reply *ret, int *
 
 	if (r < 0)
 		return r;
-	n = receive(fd, &head);
+	n = receive(fd, &head, flags);
 	if (n <= 0)
 		return n == 0 || n == -ECONNRESET ? -EPIPE : (int)n;
 	c = CMSG_FIRSTHDR(&head);
@@ -225,6 +225,16 @@ int control_receive(int fd, int64_t timeout_us, struct control_reply *ret, int *
 	if (ret_fd != NULL)
 		*ret_fd = came;
 	return 0;
+}
+
+int control_receive(int fd, int64_t timeout_us, struct control_reply *ret, int *ret_fd)
+{
+	return take_reply(fd, timeout_us, 0, ret, ret_fd);
+}
+
+int control_peek(int fd, struct control_reply *ret, int *ret_fd)
+{
+	return take_reply(fd, 0, MSG_PEEK, ret, ret_fd);
 }
 
 int control_ask(const struct registry_entry *entry, const struct pidref *init, const struct control_request *request,

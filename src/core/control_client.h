@@ -25,6 +25,8 @@ int control_send(int fd, const struct control_request *request, const int *fds, 
  * @return 0; -ETIMEDOUT; -EPIPE: the other end has hung up; -EPROTO
  */
 int control_receive(int fd, int64_t timeout_us, struct control_reply *ret, int *ret_fd);
+/** The same of what is there now, and leave it there for others (CONTROL_WAIT_SHARED). */
+int control_peek(int fd, struct control_reply *ret, int *ret_fd);
 /**
  * All three. A refusal is a failure, with its errno. One that takes long (CONTROL_WAIT) is better waited for by
  * control_receive, together with the pidfd of the init.

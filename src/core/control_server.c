@@ -39,7 +39,7 @@ int server_open(struct server *s, const struct sockaddr_un *address, int init_so
 {
 	int r;
 
-	*s = (struct server){ .listener = -1, .events = -1 };
+	*s = SERVER_NONE;
 	s->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	s->listener = s->listener < 0 ? -errno : io_above_stdio(s->listener);
 	r = s->listener;
@@ -72,6 +72,17 @@ static void drop(struct server *s, unsigned i)
 	(void)close(c->fd);
 	s->n_waiting -= c->waits;
 	*c = s->connections[--s->n];
+}
+
+/* The end is for all, also when a process that a thread of the host has forked holds a copy. */
+static void close_shared(struct server *s)
+{
+	if (s->shared[0] >= 0)
+		(void)shutdown(s->shared[0], SHUT_RDWR);
+	for (int i = 0; i < 2; i++) {
+		cleanup_close(&s->shared[i]);
+		s->shared[i] = -1;
+	}
 }
 
 /* Who has said nothing yet, for the longest time. @return its index, -1: all wait for the end */
@@ -107,17 +118,34 @@ static void answer_with(int fd, const struct control_reply *reply, int passed)
 	(void)sendmsg(fd, &head, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static struct control_reply reply_of(enum control_type type)
+{
+	return (struct control_reply){ .magic = CONTROL_MAGIC, .version = CONTROL_VERSION, .type = type };
+}
+
 static void answer(int fd, int r, int64_t grace_us)
 {
-	struct control_reply reply = {
-		.magic = CONTROL_MAGIC,
-		.version = CONTROL_VERSION,
-		.type = r < 0 ? CONTROL_FAILED : CONTROL_DONE,
-		.errnum = r < 0 ? -r : 0,
-		.wall_us = grace_us,
-	};
+	struct control_reply reply = reply_of(r < 0 ? CONTROL_FAILED : CONTROL_DONE);
 
+	reply.errnum = r < 0 ? -r : 0;
+	reply.wall_us = grace_us;
 	answer_with(fd, &reply, -1);
+}
+
+/* ------------------------------------------------------------ who waits */
+
+static int open_shared(struct server *s)
+{
+	int pair[2];
+	int r = sys_ret(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+
+	if (r < 0)
+		return r;
+	s->shared[0] = io_above_stdio(pair[0]);
+	s->shared[1] = io_above_stdio(pair[1]);
+	if (s->shared[0] < 0 || s->shared[1] < 0)
+		close_shared(s);
+	return s->shared[0] < 0 ? -EMFILE : 0;
 }
 
 /* ------------------------------------------------------------ requests */
@@ -171,6 +199,26 @@ static int do_exec(struct pidbox *box, const struct request *r, int connection)
 	return errno == EPIPE || errno == ECONNRESET ? -ESRCH : errno == ENOBUFS ? -EAGAIN : -errno;
 }
 
+/*
+ * A descriptor each would be too much for a box that many wait for: they get one socket, at which all look. An older
+ * client is told on its own connection.
+ * @return 0: it has been answered; 1: the connection goes on; -errno
+ */
+static int do_wait(struct server *s, const struct request *r, struct server_connection *c)
+{
+	const struct control_reply reply = reply_of(CONTROL_DONE);
+
+	if ((r->ask.flags & CONTROL_WAIT_SHARED) && (s->shared[0] >= 0 || open_shared(s) == 0)) {
+		answer_with(c->fd, &reply, s->shared[1]);
+		return 0;
+	}
+	if (s->n_waiting >= SERVER_WAITERS)
+		return -EAGAIN;
+	c->waits = true;
+	s->n_waiting++;
+	return 1;
+}
+
 /* @return true: the connection goes on */
 static bool carry_out(struct server *s, struct pidbox *box, const struct request *r, struct server_connection *c)
 {
@@ -186,13 +234,10 @@ static bool carry_out(struct server *s, struct pidbox *box, const struct request
 		grace_us = r->ask.grace_us >= 0 ? r->ask.grace_us : box->plan->wire->grace_us;
 		break;
 	case CONTROL_WAIT:
-		if (s->n_waiting >= SERVER_WAITERS) {
-			done = -EAGAIN;
-			break;
-		}
-		c->waits = true;
-		s->n_waiting++;
-		return true;
+		done = do_wait(s, r, c);
+		if (done >= 0)
+			return done > 0;
+		break;
 	case CONTROL_EXEC:
 		done = do_exec(box, r, c->fd);
 		if (done == 0)
@@ -393,6 +438,24 @@ static int record_file(const char *record, size_t size)
 	return -1;
 }
 
+static void tell_end(int fd, struct control_reply *reply, const char *record, size_t size)
+{
+	int file = record != NULL ? record_file(record, size) : -1;
+
+	reply->record = file >= 0 ? size : 0;
+	answer_with(fd, reply, file);
+	cleanup_close(&file);
+}
+
+void server_take_last(struct server *s, struct pidbox *box)
+{
+	for (int i = 0; i < BACKLOG / ACCEPTS_A_TURN && s->listener >= 0; i++)
+		accept_some(s, box);
+	for (unsigned i = s->n; i-- > 0;)
+		if (!s->connections[i].waits)
+			serve(s, box, i);
+}
+
 void server_tell_end(struct server *s, struct pidbox *box)
 {
 	const struct pidbox_result *res = &box->result;
@@ -410,20 +473,18 @@ void server_tell_end(struct server *s, struct pidbox *box)
 		.sys_us = res->sys_us,
 		.max_rss_kib = res->max_rss_kib,
 	};
-	size_t size = s->n_waiting > 0 ? pidbox_record(box, NULL, 0) : 0;
+	bool wanted = s->n_waiting > 0 || s->shared[0] >= 0;
+	size_t size = wanted ? pidbox_record(box, NULL, 0) : 0;
 	char *record = size > 0 ? malloc(size + 1) : NULL;
 
 	if (record != NULL)
 		(void)pidbox_record(box, record, size + 1);
+	if (s->shared[0] >= 0)
+		tell_end(s->shared[0], &reply, record, size);
+	close_shared(s);
 	while (s->n > 0) {
-		struct server_connection *c = &s->connections[s->n - 1];
-		int fd = c->waits && record != NULL ? record_file(record, size) : -1;
-
-		reply.record = fd >= 0 ? size : 0;
-		if (c->waits)
-			answer_with(c->fd, &reply, fd);
-		if (fd >= 0)
-			(void)close(fd);
+		if (s->connections[s->n - 1].waits)
+			tell_end(s->connections[s->n - 1].fd, &reply, record, size);
 		drop(s, s->n - 1);
 	}
 	free(record);
@@ -448,8 +509,11 @@ unsigned server_fds(const struct server *s, int *fds, unsigned n)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < s->n + 2; i++) {
-		int fd = i == 0 ? s->listener : i == 1 ? s->events : s->connections[i - 2].fd;
+	for (unsigned i = 0; i < s->n + 4; i++) {
+		int fd = i == 0   ? s->listener
+			 : i == 1 ? s->events
+			 : i < 4  ? s->shared[i - 2]
+				  : s->connections[i - 4].fd;
 
 		if (fd < 0)
 			continue;
@@ -465,6 +529,7 @@ void server_close(struct server *s)
 	server_stop_listening(s);
 	while (s->n > 0)
 		drop(s, s->n - 1);
+	close_shared(s);
 	cleanup_close(&s->events);
 	s->events = -1;
 }

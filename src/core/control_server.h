@@ -13,7 +13,7 @@
 
 enum {
 	SERVER_CONNECTIONS = 64,
-	SERVER_WAITERS = 48, /* of them: clients that wait for the end */
+	SERVER_WAITERS = 48, /* of them: clients that wait for the end on a connection of their own */
 };
 
 struct server_connection {
@@ -26,10 +26,14 @@ struct server {
 	int listener, events; /* an epoll of everything that the front waits for; -1: none */
 	struct server_connection connections[SERVER_CONNECTIONS];
 	unsigned n, n_waiting;
+	int shared[2];       /* where any number of others wait: our end, and what they get a copy of; -1: nobody */
 	int64_t muted_until; /* no descriptors for more connections: look again then; 0 */
 };
 
 struct pidbox;
+
+/** One that does nothing, and has nothing. */
+#define SERVER_NONE ((struct server){ .listener = -1, .events = -1, .shared = { -1, -1 } })
 
 /** Listen at an address, and watch the init's socket too. @return 0 or -errno, with nothing left */
 int server_open(struct server *s, const struct sockaddr_un *address, int init_socket);
@@ -37,6 +41,8 @@ int server_open(struct server *s, const struct sockaddr_un *address, int init_so
 void server_turn(struct server *s, struct pidbox *box);
 /** When something has to be done though nothing happens; 0: never. */
 int64_t server_next_deadline(const struct server *s);
+/** The box is ending: serve who has connected in time, a bounded number. */
+void server_take_last(struct server *s, struct pidbox *box);
 /** Take no more connections; those who wait for the end go on waiting. */
 void server_stop_listening(struct server *s);
 /** The box has ended: tell those who wait. */

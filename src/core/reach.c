@@ -40,7 +40,7 @@ static struct reach *reach_new(struct pidbox *box)
 		return NULL;
 	r->dir = RUNDIR_NONE;
 	r->claim = CLAIM_NONE;
-	r->server.listener = r->server.events = -1;
+	r->server = SERVER_NONE;
 	box->reach = r;
 	return r;
 }
@@ -228,8 +228,10 @@ static void take_socket_away(const struct pidbox *box)
 /* Who asks for a status that will be kept is answered to the last; others are told by the end of the connection. */
 void reach_withdraw(struct pidbox *box)
 {
-	if (box->reach != NULL && !keeps_record(box))
-		take_socket_away(box);
+	if (box->reach == NULL || keeps_record(box) || box->reach->server.listener < 0)
+		return;
+	server_take_last(&box->reach->server, box);
+	take_socket_away(box);
 }
 
 static void write_record(struct pidbox *box)
@@ -257,6 +259,7 @@ void reach_end(struct pidbox *box)
 		return;
 	if (r->claim.kept >= 0)
 		write_record(box);
+	server_take_last(&r->server, box);
 	server_tell_end(&r->server, box);
 	take_socket_away(box);
 	claim_release(&r->dir, &r->claim, keeps_record(box) && !r->recorded);

@@ -24,8 +24,10 @@ struct pidbox_target {
 	struct registry_entry entry;
 
 	/* target_wait.c */
-	int waiting;  /* the connection on which the front will tell of the end; -1 */
-	bool told;    /* how it ended is known */
+	int waiting;                /* the connection on which the front will tell of the end; -1 */
+	bool shared;                /* it is one at which others wait, too */
+	int64_t again_us, again_at; /* the front had no place for us: pause, and when to ask again; 0: no more */
+	bool told;                  /* how it ended is known */
 	bool is_ours; /* PID 1 is an init of pidbox's own: its exit status says nothing of the command's */
 	struct pidbox_target_status status;
 	char *record; /* status.record */

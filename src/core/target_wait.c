@@ -22,15 +22,23 @@
 enum {
 	REAPER_PATIENCE_MS = 1000,    /* the parent of a PID 1 that has ended is to wait for it */
 	KEEPER_PATIENCE_US = 2000000, /* who writes the record down does it after the end */
+	AGAIN_US = 50000,             /* to a front that has no place for one more: doubled up to */
+	AGAIN_MAX_US = 2000000,
 	RECORD_MAX = 16 << 20,
 };
 
 /* ------------------------------------------------------------ what is known */
 
-static int set_status(struct pidbox_target *t, int exit_status, int sig, char *record)
+static void stop_waiting(struct pidbox_target *t)
 {
 	cleanup_close(&t->waiting);
 	t->waiting = -1;
+	t->shared = false;
+}
+
+static int set_status(struct pidbox_target *t, int exit_status, int sig, char *record)
+{
+	stop_waiting(t);
 	t->told = true;
 	t->record = record;
 	t->status = (struct pidbox_target_status){ .exit_status = exit_status, .signal = sig, .record = record };
@@ -129,20 +137,30 @@ static bool runs_our_init(const struct pidref *init)
 	       pidref_verify(init) == 0;
 }
 
+/* Too many ask it at once, so that it has hung up, or said so. Whether there is a front still, asking will tell. */
+static void ask_again_later(struct pidbox_target *t)
+{
+	t->again_us = t->again_us == 0 ? AGAIN_US : t->again_us < AGAIN_MAX_US ? 2 * t->again_us : AGAIN_MAX_US;
+	t->again_at = later(now_us(), t->again_us);
+}
+
 static void begin(struct pidbox_target *t)
 {
-	const struct control_request request = { .type = CONTROL_WAIT };
+	const struct control_request request = { .type = CONTROL_WAIT, .flags = CONTROL_WAIT_SHARED };
+	int r;
 
 	if (t->waiting >= 0 || t->one_process || !t->live)
 		return;
+	t->again_at = 0;
 	t->is_ours = t->is_ours || runs_our_init(&t->init);
 	if (!t->has_entry)
 		return;
 	t->waiting = control_connect(&t->entry, &t->init, NULL);
-	if (t->waiting >= 0 && control_send(t->waiting, &request, NULL, 0) < 0) {
-		(void)close(t->waiting);
-		t->waiting = -1;
-	}
+	r = t->waiting >= 0 ? control_send(t->waiting, &request, NULL, 0) : t->waiting;
+	if (r < 0)
+		stop_waiting(t);
+	if (r == -EAGAIN || r == -EPIPE || r == -ECONNRESET)
+		ask_again_later(t);
 }
 
 /* @return 0: known; -EAGAIN: nothing has come; -EPIPE: nothing will */
@@ -150,14 +168,20 @@ static int take_answer(struct pidbox_target *t)
 {
 	CLEANUP(cleanup_close) int fd = -1;
 	struct control_reply reply;
-	int r = control_receive(t->waiting, 0, &reply, &fd);
+	int r = t->shared ? control_peek(t->waiting, &reply, &fd) : control_receive(t->waiting, 0, &reply, &fd);
 
 	if (r == -ETIMEDOUT)
 		return -EAGAIN;
 	if (r == 0 && reply.type == CONTROL_ENDED && reply.status >= 0)
 		return set_status(t, reply.status, reply.signal, read_record(fd, reply.record));
-	(void)close(t->waiting);
-	t->waiting = -1;
+	stop_waiting(t);
+	if (r == 0 && reply.type == CONTROL_DONE && fd >= 0) {
+		t->waiting = take_fd(&fd);
+		t->shared = true;
+		return -EAGAIN;
+	}
+	if (r == -EPIPE || (r == 0 && reply.type == CONTROL_FAILED && reply.errnum == EAGAIN))
+		ask_again_later(t);
 	return -EPIPE;
 }
 
@@ -201,13 +225,14 @@ static int finish(struct pidbox_target *t, struct pidbox_error *err)
 static int wait_a_while(const struct pidbox_target *t, int64_t until_us)
 {
 	struct pollfd fds[] = { { t->waiting, POLLIN, 0 }, { target_ref(t)->pidfd, POLLIN, 0 } };
-	int64_t left = until_us < 0 ? INT64_MAX : until_us - now_us();
+	int64_t wake_us = t->again_at != 0 && (until_us < 0 || t->again_at < until_us) ? t->again_at : until_us;
+	int64_t left = wake_us < 0 ? INT64_MAX : wake_us - now_us();
 	int ms = left <= 0 ? 0 : left / 1000 >= INT_MAX ? INT_MAX : (int)(left / 1000 + 1);
 
 	/* The front tells it after the end of the init: as long as it is there, that end says nothing. */
 	if (t->waiting >= 0)
 		fds[1].fd = -1;
-	if (until_us < 0)
+	if (wake_us < 0)
 		ms = -1;
 	return poll(fds, 2, ms) == 0 && until_us >= 0 && now_us() >= until_us ? -ETIMEDOUT : 0;
 }
@@ -224,6 +249,8 @@ static int wait_for_end(struct pidbox_target *t, int64_t until_us, struct pidbox
 		r = wait_a_while(t, until_us);
 		if (r < 0)
 			return r;
+		if (t->again_at != 0 && now_us() >= t->again_at)
+			begin(t);
 	}
 }
 

@@ -122,6 +122,28 @@ def the_front_is_killed(t):
     t.finish(p)
 
 
+@test(limit=200)
+def many_at_once(t):
+    """More than a front has descriptors for: all are told, and who wants something else is still served."""
+    n = 400
+    p = t.start_box('--report', 'r', '--', '/bin/sh', '-c', 'trap "exit 7" USR1; ulimit -n; echo up; while :; do sleep 1000 & wait; done',
+                    pre=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)))
+    t.eq(p.out.line(15) + p.out.line(15), '200up', 'the command')
+    with open(t.path('err'), 'wb') as err, open(t.path('out'), 'wb') as out:
+        ws = [t.start([t.pidbox, 'wait', '--json', str(t.init_of(p))], stdout=out, stderr=err) for _ in range(n)]
+    for w in ws:
+        t.ok(until(lambda: waits(w) or w.poll() is not None, 60), 'it waits')
+    t.eq(t.good(t.run([t.pidbox, 'exec', str(p.pid), 'echo', 'served'])).out, 'served\n', 'exec meanwhile')
+    t.good(t.run([t.pidbox, 'kill', '-USR1', str(p.pid)]))
+    t.eq(t.finish(p), 7, 'the box')
+    got = [t.finish(w, 60) for w in ws]
+    t.eq({c: got.count(c) for c in set(got)}, {7: n}, 'statuses, and how many have them')
+    t.eq(open(t.path('err')).read()[:300], '', 'standard error')
+    records = open(t.path('out')).read().splitlines()
+    t.eq((len(records), len(set(records))), (n, 1), 'records, all of them alike')
+    t.eq(json.loads(records[0]), t.record(t.path('r')), 'the record, as in the report')
+
+
 @test(limit=60)
 def time_limit(t):
     p = box(t, 'exit 7')
