@@ -171,6 +171,12 @@ static inline int sys_pidfd_get_info(int pidfd, struct sys_pidfd_info *info)
 	return (int)sys_call(SYS_ioctl, pidfd, SYS_PIDFD_GET_INFO, info); /* musl's ioctl takes an int */
 }
 
+/* The user namespace, or the PID namespace, that this one was made in. By the raw call, as above. @return descriptor */
+static inline int sys_ns_parent(int ns)
+{
+	return sys_ret(syscall(SYS_ioctl, ns, _IO(0xb7, 0x2), NULL)); /* NS_GET_PARENT of linux/nsfs.h */
+}
+
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
 {
 	return (int)sys_call(SYS_close_range, first, last, flags);

@@ -17,7 +17,8 @@
  * Order. setns(2) with a pidfd (Linux 5.8) joins all of them in one call, and all are judged by the rights of the
  * caller before it. One after the other they are judged by what is left: who enters the user namespace first has no
  * rights over what is owned from outside of it (bwrap: the user namespace of the process lies below the one that owns
- * its mounts), who enters it last has, as an ordinary user, none before.
+ * its mounts), who enters it last has, as an ordinary user, none before. init/join.c does it where the one call is
+ * refused.
  *
  * Ids. Root that enters an ordinary user's namespace would be there what no id inside names, but root to the files
  * outside still, and a process inside may trace it: so the ids of the process addressed are taken before.

@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 
 #define NSFS_GET_USERNS    _IO(0xb7, 0x1)
-#define NSFS_GET_PARENT    _IO(0xb7, 0x2)
 #define NSFS_GET_OWNER_UID _IO(0xb7, 0x4)
 
 /* By the raw call: musl's ioctl takes an int for the request. */
@@ -65,7 +64,7 @@ static struct owner owner_of(int ns, bool is_user)
 		o.uid = (uid_t)-1;
 	o.may = caps.effective & CAPS_SYS_ADMIN;
 	while (fd >= 0 && inode_of(fd) != own && !o.may) {
-		int parent = nsfs(fd, NSFS_GET_PARENT, NULL);
+		int parent = sys_ns_parent(fd);
 		uid_t maker = (uid_t)-1;
 
 		if (parent >= 0 && inode_of(parent) == own && nsfs(fd, NSFS_GET_OWNER_UID, &maker) == 0)

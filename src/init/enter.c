@@ -55,10 +55,10 @@ static int step_become(struct box *b, const struct wire_step *step, struct exec_
 	return caps_set(&caps);
 }
 
-static int step_join(const struct wire_step *step, struct exec_failure *ret)
+static int step_join(const struct box *b, const struct wire_step *step, struct exec_failure *ret)
 {
 	ret->step = EXEC_STEP_JOIN;
-	return sys_ret(setns((int)step->b, (int)step->a));
+	return enter_join(b->proc, (int)step->b, (uint64_t)step->a);
 }
 
 static void run_steps(struct box *b)
@@ -71,7 +71,7 @@ static void run_steps(struct box *b)
 		if (step->op == STEP_BECOME)
 			r = step_become(b, step, &failure);
 		else if (step->op == STEP_JOIN)
-			r = step_join(step, &failure);
+			r = step_join(b, step, &failure);
 		failure.errnum = -r;
 		if (r < 0)
 			b->refused = failure; /* said when somebody asks for a command: see exec_requested */

@@ -16,6 +16,7 @@
  *   exec_clone.c how that process is made
  *   exec_task.c the process that becomes it
  *   enter.c     the helper that is no init: it enters other namespaces, and has one exec there
+ *   join.c      how it joins them
  *   loop.c      the one wait, reaping
  *   signals.c   what is passed on to the command, and how often
  *   end.c       deadlines, and how a box ends
@@ -180,6 +181,9 @@ void *exec_memory(size_t size);               /* zeroed, in the new process. @re
 
 /* exec_task.c: in the new process */
 struct exec_failure exec_become(struct box *b, const int *fds, size_t payload_size); /* returns only on failure */
+
+/* join.c */
+int enter_join(int proc, int fd, uint64_t flags); /* fd: of a process or a namespace. @return 0 or -errno */
 
 /* enter.c */
 void enter_run(struct box *b) __attribute__((noreturn));

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 /* linux/nsfs.h, linux/pidfd.h */
-#define NSFS_GET_PARENT         _IO(0xb7, 0x2)
 #define NSFS_GET_PID_FROM_PIDNS _IOR(0xb7, 0x6, int) /* Linux 6.11 */
 #define NSFS_GET_PID_IN_PIDNS   _IOR(0xb7, 0x8, int) /* Linux 6.11 */
 #define PIDFD_PID_NAMESPACE     _IO(0xff, 5)         /* Linux 6.11 */
@@ -71,7 +70,7 @@ uint64_t pidns_inode_of(int proc, pid_t pid)
 
 int pidns_parent(int ns)
 {
-	return nsfs(ns, NSFS_GET_PARENT, 0);
+	return sys_ns_parent(ns);
 }
 
 bool pidns_is_below(int ns, uint64_t ancestor)

@@ -78,9 +78,9 @@ def execute(t, *args, **kw):
     return t.run([t.pidbox, 'exec', *map(str, args)], **kw)
 
 
-def start_exec(t, *args, **kw):
+def start_exec(t, *args, under=(), **kw):
     """In the background: the front, and the outer PID of the command, which has said a line."""
-    p = t.start([t.pidbox, 'exec', *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
+    p = t.start([*under, t.pidbox, 'exec', *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
     p.out = Lines(p.stdout)
     if p.out.line() != 'up':
         t.fail(f'the command did not start: {text(p.stderr.read())}')
@@ -105,6 +105,29 @@ def as_its_child(t, *argv):
     front.kill()
     front.wait()
     t.ok(until(lambda: dead(command)), 'the command outlives its front')
+
+
+@each({f'{name}, {error}': (error, *world) for error in ('EPERM', 'ENOSYS', '22') for name, world in WORLDS.items()
+       if error == 'EPERM' or 'user' in name})
+def one_by_one(t, error, *argv):
+    """A seccomp filter that knows setns(2) as it was before Linux 5.8: one namespace at a time, by its descriptor."""
+    pid, _ = world(t, *argv, cwd='/usr')
+    front, _, command = start_exec(t, pid, 'sh', '-c', READY, under=('deny', error, 'setns-many', '--'))
+    t.eq(spaces(command), spaces(pid), 'namespaces')
+    mine, its = status(command), status(pid)
+    for key in CREDS[:-1]:  # the filter takes no_new_privs
+        t.eq(mine[key].split(), its[key].split(), key)
+    for link in 'root', 'cwd':
+        t.eq(os.readlink(f'/proc/{command}/{link}'), os.readlink(f'/proc/{pid}/{link}'), link)
+    front.kill()
+
+
+@test
+def setns_is_refused(t):
+    """All of it: an error, not a command that is somewhere else."""
+    pid, _ = world(t, *user_args(t))
+    r = t.run(['deny', 'EPERM', 'setns', '--', t.pidbox, 'exec', str(pid), 'echo', 'ran'])
+    t.error(r, 'DENIED', has='seccomp')
 
 
 @test

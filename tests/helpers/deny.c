@@ -2,7 +2,8 @@
 /* deny ERRNO CALL[,CALL] -- COMMAND...: a seccomp filter that makes the calls fail, then exec. CALL is a name of the
  * table below or a number; "namespaces" is what container runtimes do: clone3 is ENOSYS; unshare, setns and clone with
  * any CLONE_NEW flag fail with ERRNO. "pidns" is the requests of ioctl(2) that came with Linux 6.11 and later: PIDs
- * between namespaces, and all that is asked of a pidfd. */
+ * between namespaces, and all that is asked of a pidfd. "setns-many" is setns(2) of several kinds at once, as it has
+ * been possible since Linux 5.8. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
@@ -74,6 +75,18 @@ static void fail_flags(unsigned nr, size_t argument, unsigned mask, int err)
 	op((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 }
 
+/* More than one bit: x & (x - 1). */
+static void fail_many_flags(unsigned nr, size_t argument, int err)
+{
+	op((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 6));
+	op((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)argument));
+	op((struct sock_filter)BPF_STMT(BPF_MISC | BPF_TAX, 0));
+	op((struct sock_filter)BPF_STMT(BPF_ALU | BPF_SUB | BPF_K, 1));
+	op((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_X, 0, 0, 1));
+	op((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err));
+	op((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 5 || strcmp(argv[3], "--"))
@@ -87,6 +100,10 @@ int main(int argc, char **argv)
 				nr = (unsigned)calls[i].nr;
 		if (!strcmp(s, "pidns")) {
 			fail_flags(SYS_ioctl, offsetof(struct seccomp_data, args[1]), NEWIOCTLS, err);
+			continue;
+		}
+		if (!strcmp(s, "setns-many")) {
+			fail_many_flags(SYS_setns, offsetof(struct seccomp_data, args[1]), err);
 			continue;
 		}
 		if (strcmp(s, "namespaces")) {
