@@ -14,15 +14,14 @@
 #include "core/target.h"
 #include "core/translate.h"
 #include "core/usernames.h"
+#include "kern/mnt.h"
 #include "kern/proc.h"
+#include "kern/quiet.h"
 
 #include <pidbox-processes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-
-#define PROC_MAGIC 0x9fa0
 
 enum { COMMAND_MAX = 128 * 1024 };
 
@@ -121,23 +120,36 @@ static int take(struct taking *t, pid_t pid, int process)
 
 /* ------------------------------------------------------------ who is inside: the box's own procfs */
 
-/* Is it mounted so that it hides processes? When that cannot be told, it may be. */
-static bool may_hide(const struct taking *t)
+/* Is what was found a procfs, and not one that hides processes? The box's mounts tell, without a question to it. */
+static bool is_whole_procfs(const struct taking *t, int fd)
 {
 	CLEANUP(cleanup_free) char *text = malloc(COMMAND_MAX);
+	const char *rest = text;
+	struct mnt_line line;
+	uint64_t dev, inode;
 	char path[32];
-	ssize_t n;
 
-	(void)snprintf(path, sizeof(path), "%d/mounts", (int)t->box->init.pid);
-	n = text != NULL ? io_read_file(t->tr.proc, path, text, COMMAND_MAX) : -ENOMEM;
-	return n <= 0 || n == COMMAND_MAX - 1 || strstr(text, "hidepid=") != NULL;
+	(void)snprintf(path, sizeof(path), "%d/mountinfo", (int)t->box->init.pid);
+	if (text == NULL || io_read_file(t->tr.proc, path, text, COMMAND_MAX) <= 0 || quiet_stat(fd, &dev, &inode) < 0)
+		return false;
+	while (mnt_next(&rest, &line))
+		if (line.dev == dev)
+			return line.type_len == 4 && memcmp(line.type, "proc", 4) == 0 &&
+			       memmem(line.type, (size_t)(rest - line.type), "hidepid=", 8) == NULL;
+	return false;
+}
+
+/* What is at /proc inside may be of the box's own making, and never answer (FUSE): quiet.h. Before Linux 5.12: none. */
+static int open_procfs_of_box(const struct taking *t)
+{
+	CLEANUP(cleanup_close) int fd = quiet_open(t->tr.proc, t->box->init.pid, "proc");
+
+	return fd >= 0 && is_whole_procfs(t, fd) ? quiet_reopen(t->tr.proc, fd) : -1;
 }
 
 /* @return descriptor of a procfs of the box's PID namespace; -1: none that we can reach and trust to be whole */
 static int open_procfs(const struct taking *t)
 {
-	char path[32];
-	struct statfs fs;
 	int fd;
 
 	if (t->box == NULL || t->box->ns < 0 || pidns_pid_from(t->box->ns, 1) < 0)
@@ -148,12 +160,10 @@ static int open_procfs(const struct taking *t)
 		return fd;
 	if (fd >= 0)
 		(void)close(fd);
-	(void)snprintf(path, sizeof(path), "%d/root/proc", (int)t->box->init.pid);
-	fd = openat(t->tr.proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open_procfs_of_box(t);
 	if (fd < 0)
 		return -1;
-	if (fstatfs(fd, &fs) == 0 && fs.f_type == PROC_MAGIC && pidns_inode_of(fd, 1) == t->ns && !may_hide(t) &&
-	    pidref_verify(&t->box->init) == 0)
+	if (pidns_inode_of(fd, 1) == t->ns && pidref_verify(&t->box->init) == 0)
 		return fd;
 	(void)close(fd);
 	return -1;

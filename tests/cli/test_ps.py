@@ -88,6 +88,39 @@ def hides_its_proc(t):
         t.eq([r['inside_pid'] for r in ps(t, str(q.pid))], [1, 2], 'something else mounted over it')
 
 
+@each({'': (), ', by the box\'s own procfs': ('deny', 'ENOSYS', 'fsopen', '--'), ', by a scan': ('deny', 'ENOSYS', 'fsopen,openat2', '--')},
+      modes='root', limit=100)
+def a_proc_that_never_answers(t, *under):
+    """A box may have any file system on its /proc, one of its own making, too (FUSE): that holds nobody up."""
+    script = 'exec mutefs /proc sh -c "echo up; exec sleep 981"'
+    p = t.start(['unshare', '-fpm', '--kill-child', 'sh', '-c', script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if Lines(p.stdout).line() != 'up':
+        t.skip(f'no FUSE here: {short(text(p.stderr.read()))}')
+    init = children(p.pid)[0]
+    t.ok(until(lambda: comm(init) == 'sleep 981'), 'it sleeps')
+    for verb, *args in ('ps', str(init)), ('ls', '--all'), ('tree', str(init)), ('pid', f'{init}/1'), ('exec', str(init), 'true'), ('kill', '--grace', '0', str(init)):
+        with t.case(verb):
+            r = t.good(t.run([*under, t.pidbox, verb, *args], timeout=10), err=None)
+            if verb == 'ps':
+                t.ok('sleep 981' in r.out, f'its row: {r.out}')
+    t.finish(p)
+
+
+@test
+def without_a_procfs_of_our_making(t):
+    """Where the kernel makes none, the box's own is read, or all that we see: the same rows."""
+    p = t.start_box('--', 'sh', '-c', 'sleep 981 & sleep 982; wait')
+    until(lambda: {'sleep 981', 'sleep 982'} <= {comm(k) for k, _ in descendants(p.pid)})
+    for denied, error in ('fsopen', errno.ENOSYS), ('fsopen,openat2', errno.ENOSYS), ('fsopen,pidns', errno.ENOTTY):
+        with t.case(denied):
+            rows = json.loads(t.good(t.run(['deny', str(error), denied, '--', t.pidbox, 'ps', '--json', str(p.pid)]), err=None).out)['processes']
+            t.eq(sorted(r['pid'] for r in rows), sorted(k for k, _ in descendants(p.pid)), 'all of the box')
+    q = t.start_box('--proc-hidepid', 'invisible', '--', 'sleep', '983')
+    until(lambda: comm(t.command_of(q)) == 'sleep 983')
+    rows = json.loads(t.good(t.run(['deny', 'ENOSYS', 'fsopen', '--', t.pidbox, 'ps', '--json', str(q.pid)]), err=None).out)['processes']
+    t.eq([r['inside_pid'] for r in rows], [1, 2], 'hidepid')
+
+
 @test
 def hostile_names(t):
     """No byte of a command line does anything to a terminal."""
