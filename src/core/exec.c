@@ -56,7 +56,7 @@ int exec_receive(struct pidbox_exec *exec, struct control_reply *ret, pid_t *ret
 		exec->connection = -1;
 		return 0;
 	}
-	if (n != (ssize_t)sizeof(reply) || reply.magic != CONTROL_MAGIC)
+	if (n != (ssize_t)sizeof(reply) || reply.magic != CONTROL_MAGIC || reply.version != CONTROL_VERSION)
 		return -EPROTO;
 	*ret_about = 0;
 	c = CMSG_FIRSTHDR(&head);
