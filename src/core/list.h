@@ -17,11 +17,19 @@ struct pidbox_list {
 	struct usernames users;
 };
 
+/* The cgroups of one process and what they tell: the next one often has the same ones. */
+struct list_cgroup {
+	char text[2048];
+	size_t len; /* 0: none yet */
+	const char *runtime, *container_id, *pod_uid, *cgroup;
+};
+
 /* While it is made. */
 struct listing {
 	struct scan scan;
 	struct pidbox_list *list;
-	size_t *row_of;  /* of a namespace of the scan: index of its row, SCAN_NONE */
+	size_t *row_of; /* of a namespace of the scan: index of its row, SCAN_NONE */
+	struct list_cgroup last;
 	int64_t boot_us; /* CLOCK_REALTIME of the start of CLOCK_BOOTTIME */
 	long ticks_per_s;
 };

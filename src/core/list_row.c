@@ -10,17 +10,29 @@
 #include <stdio.h>
 #include <string.h>
 
+/* PID 1 is read by its number: list_make_row sees at the end that this has been the same process's all the time. */
+static ssize_t read_init(struct listing *l, pid_t pid, const char *file)
+{
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+	return proc_read_file(l->scan.proc, path, l->scan.text, SCAN_TEXT);
+}
+
 /*
  * Pidbox's init is executed from a sealed memory file of that name, or from the installed file. Both names are free for
  * anybody to take: it tells what a box is, and is no ground to trust it on. @return 1, 0, -1: may not be known
  */
-static int runs_pidbox_init(int dir)
+static int runs_pidbox_init(const struct listing *l, pid_t pid)
 {
 	static const char memory[] = "/memfd:pidbox-init (deleted)", name[] = "/pidbox-init", gone[] = " (deleted)";
-	char exe[4096];
-	ssize_t n = readlinkat(dir, "exe", exe, sizeof(exe) - 1);
-	size_t len = n > 0 ? (size_t)n : 0;
+	char path[40], exe[4096];
+	ssize_t n;
+	size_t len;
 
+	(void)snprintf(path, sizeof(path), "%d/exe", (int)pid);
+	n = readlinkat(l->scan.proc, path, exe, sizeof(exe) - 1);
+	len = n > 0 ? (size_t)n : 0;
 	if (n < 0)
 		return errno == EACCES || errno == EPERM ? -1 : 0;
 	exe[len] = '\0';
@@ -42,10 +54,9 @@ static size_t without_tail(const char *text, size_t size)
 	return rest > 2 ? first + 1 : size;
 }
 
-/* @return false: it has no arguments */
-static bool take_command(struct listing *l, int dir, struct pidbox_list_entry *e)
+/* From n bytes of l->scan.text. @return false: it has no arguments */
+static bool take_command(struct listing *l, ssize_t n, struct pidbox_list_entry *e)
 {
-	ssize_t n = io_read_file(dir, "cmdline", l->scan.text, SCAN_TEXT);
 	char *copy;
 
 	if (n <= 0)
@@ -58,68 +69,85 @@ static bool take_command(struct listing *l, int dir, struct pidbox_list_entry *e
 }
 
 /* The oldest child that has arguments: what the init was made for, as long as that lives. */
-static void take_command_under(struct listing *l, int dir, pid_t init, struct pidbox_list_entry *e)
+static void take_command_under(struct listing *l, pid_t init, struct pidbox_list_entry *e)
 {
 	char path[64], children[4096], *at = children, *end;
 	bool taken = false;
 	ssize_t n;
 
-	(void)snprintf(path, sizeof(path), "task/%d/children", (int)init);
-	n = io_read_file(dir, path, children, sizeof(children));
+	(void)snprintf(path, sizeof(path), "%d/task/%d/children", (int)init, (int)init);
+	n = io_read_file(l->scan.proc, path, children, sizeof(children));
 	if (n <= 0)
 		return;
 	for (long pid = strtol(at, &end, 10); !taken && end != at && pid > 0; pid = strtol(at, &end, 10)) {
 		int child = proc_open(l->scan.proc, (pid_t)pid);
-		struct proc_details d;
+		struct proc_stat stat;
 
-		if (child >= 0 && proc_read_details(child, &d) == 0 && d.stat.parent == init)
-			taken = take_command(l, child, e);
+		if (child >= 0 && proc_read_stat_of(child, &stat) == 0 && stat.parent == init)
+			taken = take_command(l, proc_read_file(child, "cmdline", l->scan.text, SCAN_TEXT), e);
 		cleanup_close(&child);
 		at = end;
 	}
 }
 
-static void take_container(struct listing *l, int dir, struct pidbox_list_entry *e)
+static void parse_container(struct listing *l, size_t len)
 {
+	struct list_cgroup *last = &l->last;
 	struct pool *pool = &l->list->pool;
 	struct container c;
 
-	if (io_read_file(dir, "cgroup", l->scan.text, SCAN_TEXT) <= 0)
-		return;
 	container_parse(l->scan.text, &c);
-	e->runtime = c.runtime;
-	if (c.id[0] != '\0')
-		e->container_id = pool_text(pool, c.id, strlen(c.id));
-	if (c.pod[0] != '\0')
-		e->pod_uid = pool_text(pool, c.pod, strlen(c.pod));
-	if (c.path[0] != '\0')
-		e->cgroup = pool_text(pool, c.path, strlen(c.path));
+	last->len = len <= sizeof(last->text) ? len : 0;
+	memcpy(last->text, l->scan.text, last->len);
+	last->runtime = c.runtime;
+	last->container_id = c.id[0] != '\0' ? pool_text(pool, c.id, strlen(c.id)) : NULL;
+	last->pod_uid = c.pod[0] != '\0' ? pool_text(pool, c.pod, strlen(c.pod)) : NULL;
+	last->cgroup = c.path[0] != '\0' ? pool_text(pool, c.path, strlen(c.path)) : NULL;
 }
 
-static void look_at_init(struct listing *l, struct pidbox_list_entry *e)
+static void take_container(struct listing *l, pid_t pid, struct pidbox_list_entry *e)
 {
-	CLEANUP(cleanup_close) int dir = proc_open(l->scan.proc, e->init_pid);
-	struct proc_details d;
+	struct list_cgroup *last = &l->last;
+	ssize_t n = read_init(l, pid, "cgroup");
 
-	if (dir < 0 || proc_read_details(dir, &d) < 0)
+	if (n <= 0)
 		return;
-	e->started_us = l->boot_us + (int64_t)(d.stat.start_ticks * (uint64_t)(US_PER_S / l->ticks_per_s));
-	if (d.stat.state == 'Z' || d.stat.state == 'X')
+	if ((size_t)n != last->len || memcmp(l->scan.text, last->text, last->len) != 0)
+		parse_container(l, (size_t)n);
+	e->runtime = last->runtime;
+	e->container_id = last->container_id;
+	e->pod_uid = last->pod_uid;
+	e->cgroup = last->cgroup;
+}
+
+static void look_at_init(struct listing *l, const struct scan_ns *ns, struct pidbox_list_entry *e)
+{
+	const pid_t pid = ns->init.pid;
+	struct proc_status status = { 0 };
+	struct proc_stat stat;
+	bool named;
+
+	if (proc_read_stat(l->scan.proc, pid, &stat) < 0 ||
+	    (ns->uid < 0 && proc_read_status(l->scan.proc, pid, l->scan.text, SCAN_TEXT, &status) < 0))
+		return;
+	named = strcmp(stat.name, "pidbox-init") == 0;
+	e->started_us = l->boot_us + (int64_t)(stat.start_ticks * (uint64_t)(US_PER_S / l->ticks_per_s));
+	if (stat.state == 'Z' || stat.state == 'X')
 		e->status = PIDBOX_LIST_ENDING;
-	e->uid = d.status.uid;
-	e->user = usernames_get(&l->list->users, d.status.uid);
-	e->pidbox = runs_pidbox_init(dir);
-	(void)take_command(l, dir, e);
-	if (e->pidbox == 1 || (e->pidbox < 0 && strcmp(d.name, "pidbox-init") == 0))
-		take_command_under(l, dir, e->init_pid, e);
-	take_container(l, dir, e);
+	e->uid = ns->uid >= 0 ? ns->uid : status.uid;
+	e->user = usernames_get(&l->list->users, (uint32_t)e->uid);
+	/* The init gives itself that name (init/main.c). Where the uid is known, its file may be looked at, too. */
+	e->pidbox = named || ns->uid < 0 ? runs_pidbox_init(l, pid) : 0;
+	(void)take_command(l, read_init(l, pid, "cmdline"), e);
+	if (e->pidbox == 1 || (e->pidbox < 0 && named))
+		take_command_under(l, pid, e);
+	take_container(l, pid, e);
 }
 
 bool list_make_row(struct listing *l, size_t i, struct pidbox_list_entry *e)
 {
 	const struct scan_ns *ns = &l->scan.ns[i];
 	struct pidref now;
-	bool same;
 
 	*e = (struct pidbox_list_entry){
 		.pid_namespace = ns->inode,
@@ -140,11 +168,7 @@ bool list_make_row(struct listing *l, size_t i, struct pidbox_list_entry *e)
 	if (ns->held)
 		return false; /* it has begun since the processes were looked at */
 	pidref_format(&ns->init, e->id);
-	look_at_init(l, e);
+	look_at_init(l, ns, e);
 	/* All that was read by the number was this process's when it is the same still. */
-	if (pidref_open(ns->init.pid, &now) < 0)
-		return false;
-	same = pidref_same(&now, &ns->init);
-	pidref_close(&now);
-	return same;
+	return pidref_look(ns->init.pid, &l->scan.pidfs, &now) == 0 && pidref_same(&now, &ns->init);
 }

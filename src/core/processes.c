@@ -66,7 +66,7 @@ static struct pidbox_process *add(struct pidbox_processes *list)
  */
 static int take_command(struct taking *t, int process, const char *name, struct pidbox_process *row)
 {
-	ssize_t n = io_read_file(process, "cmdline", t->command, COMMAND_MAX);
+	ssize_t n = proc_read_file(process, "cmdline", t->command, COMMAND_MAX);
 	char *copy;
 
 	while (n > 1 && t->command[n - 1] == '\0' && t->command[n - 2] == '\0')
@@ -115,7 +115,7 @@ static int take(struct taking *t, pid_t pid, int process)
 	};
 	if (row->depth > 0)
 		row->pid_namespace = fstatat(process, "ns/pid", &ns, 0) == 0 ? ns.st_ino : 0;
-	return take_command(t, process, d.name, row);
+	return take_command(t, process, d.stat.name, row);
 }
 
 /* ------------------------------------------------------------ who is inside: the box's own procfs */

@@ -68,17 +68,6 @@ static int add(struct scan *s, const struct scan_ns *ns)
 	return (int)s->n++;
 }
 
-/* Take note of a process, by what makes it that one. */
-static int identify(pid_t pid, struct pidref *ret)
-{
-	int r = pidref_open(pid, ret);
-
-	if (r == 0)
-		cleanup_close(&ret->pidfd);
-	ret->pidfd = -1;
-	return r;
-}
-
 /* PID 1 of a namespace. It has the number before and after it is taken note of: then it is the right one. */
 static void find_init(struct scan *s, int fd, struct scan_ns *ns)
 {
@@ -87,13 +76,14 @@ static void find_init(struct scan *s, int fd, struct scan_ns *ns)
 
 	if (pid == -ENOTTY)
 		s->old_kernel = true;
-	if (pid > 0 && identify(pid, &ref) == 0 && pidns_pid_from(fd, 1) == pid)
+	if (pid > 0 && pidref_look(pid, &s->pidfs, &ref) == 0 && pidns_pid_from(fd, 1) == pid)
 		ns->init = ref;
 }
 
-int scan_add(struct scan *s, int fd)
+/* With PID 1 as it was seen, when it was. Consumes fd. */
+static int add_opened(struct scan *s, int fd, const struct scan_ns *seen)
 {
-	struct scan_ns ns = { .inode = pidns_inode(fd), .init = PIDREF_NONE };
+	struct scan_ns ns = { .inode = pidns_inode(fd), .init = PIDREF_NONE, .uid = -1 };
 	size_t known = ns.inode != 0 ? find(s, ns.inode) : SCAN_NONE;
 	int parent = known != SCAN_NONE ? 0 : pidns_parent(fd);
 
@@ -103,13 +93,21 @@ int scan_add(struct scan *s, int fd)
 		return known != SCAN_NONE ? (int)known : parent == -EPERM ? -EXDEV : parent;
 	}
 	parent = scan_add(s, parent); /* 32 deep at most (R10) */
+	if (seen != NULL && seen->inode == ns.inode)
+		ns = *seen;
 	if (parent >= 0) {
 		ns.parent = (size_t)parent;
 		ns.depth = s->ns[parent].depth + 1;
-		find_init(s, fd, &ns);
+		if (ns.init.pid == 0)
+			find_init(s, fd, &ns);
 	}
 	cleanup_close(&fd);
 	return parent >= 0 ? add(s, &ns) : parent;
+}
+
+int scan_add(struct scan *s, int fd)
+{
+	return add_opened(s, fd, NULL);
 }
 
 bool scan_is_below(const struct scan *s, size_t i, size_t top)
@@ -140,12 +138,7 @@ static uint64_t read_namespace(const struct scan *s, pid_t pid)
 
 static int read_status(const struct scan *s, pid_t pid, struct proc_status *ret)
 {
-	char path[40];
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "%d/status", (int)pid);
-	n = io_read_file(s->proc, path, s->text, SCAN_TEXT);
-	return n < 0 ? (int)n : proc_parse_status(s->text, ret);
+	return proc_read_status(s->proc, pid, s->text, SCAN_TEXT, ret);
 }
 
 static int fail(int r)
@@ -199,9 +192,33 @@ static void maybe_init(struct scan *s, struct scan_ns *ns, pid_t pid)
 	struct proc_status status;
 	struct pidref ref = PIDREF_NONE;
 
-	if (read_status(s, pid, &status) == 0 && status.pids[status.n_pids - 1] == 1 && identify(pid, &ref) == 0 &&
-	    read_namespace(s, pid) == ns->inode)
+	if (read_status(s, pid, &status) == 0 && status.pids[status.n_pids - 1] == 1 &&
+	    pidref_look(pid, &s->pidfs, &ref) == 0 && read_namespace(s, pid) == ns->inode)
 		ns->init = ref;
+}
+
+/*
+ * The first process that is seen of a namespace. Mostly it is PID 1, which has the lowest number; then nobody need be
+ * asked for that, nor, one level down, for what the namespace lies in: it is ours.
+ */
+static int meet(struct scan *s, pid_t pid, uint64_t inode)
+{
+	struct scan_ns ns = { .inode = inode, .init = PIDREF_NONE, .depth = 1 };
+	struct proc_status status;
+	int fd, r = pidref_look(pid, &s->pidfs, &ns.init);
+
+	/* It must be in there after it is taken note of: the number may have been another one's before. */
+	if (r == 0 && read_namespace(s, pid) != inode)
+		r = -ESRCH;
+	if (r == 0)
+		r = read_status(s, pid, &status);
+	if (r < 0)
+		return r;
+	ns.uid = status.uid;
+	if (status.pids[status.n_pids - 1] == 1 && status.n_pids == 2)
+		return add(s, &ns);
+	fd = pidns_open(s->proc, pid);
+	return fd < 0 ? fd : add_opened(s, fd, status.pids[status.n_pids - 1] == 1 ? &ns : NULL);
 }
 
 int scan_place(struct scan *s, pid_t pid)
@@ -213,8 +230,7 @@ int scan_place(struct scan *s, pid_t pid)
 		return errno == EACCES || errno == EPERM ? place_by_numbers(s, pid) : SCAN_GONE;
 	i = find(s, inode);
 	if (i == SCAN_NONE) {
-		int fd = pidns_open(s->proc, pid);
-		int r = fd < 0 ? fd : scan_add(s, fd);
+		int r = meet(s, pid, inode);
 
 		if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 			return fail(r);
@@ -314,10 +330,10 @@ static int add_hidden_inits(struct scan *s)
 {
 	for (size_t i = 0; i < s->n_hidden; i++) {
 		struct scan_hidden *h = &s->hidden[i];
-		struct scan_ns ns = { .init = PIDREF_NONE, .parent = SCAN_NONE, .depth = h->depth };
+		struct scan_ns ns = { .init = PIDREF_NONE, .uid = -1, .parent = SCAN_NONE, .depth = h->depth };
 		int r;
 
-		if (h->own_pid != 1 || h->ns != SCAN_NONE || identify(h->pid, &ns.init) < 0)
+		if (h->own_pid != 1 || h->ns != SCAN_NONE || pidref_look(h->pid, &s->pidfs, &ns.init) < 0)
 			continue;
 		r = add(s, &ns);
 		if (r < 0)
@@ -419,7 +435,7 @@ int scan_error(int r, struct pidbox_error *err)
 
 int scan_begin(struct scan *s, struct pidbox_error *err)
 {
-	struct scan_ns own = { .init = PIDREF_NONE, .parent = SCAN_NONE };
+	struct scan_ns own = { .init = PIDREF_NONE, .uid = -1, .parent = SCAN_NONE };
 	struct pidbox_translator tr;
 	int r;
 
@@ -429,7 +445,7 @@ int scan_begin(struct scan *s, struct pidbox_error *err)
 		return r;
 	s->proc = tr.proc;
 	s->own = own.inode = tr.own;
-	(void)identify(1, &own.init);
+	(void)pidref_look(1, &s->pidfs, &own.init);
 	s->text = malloc(SCAN_TEXT);
 	if (s->text == NULL || add(s, &own) < 0) {
 		scan_end(s);

@@ -6,7 +6,8 @@
  * Processes come and go meanwhile, and numbers are used again: a namespace's inode number at once, when it has ended.
  * But as long as PID 1 of a namespace is the same process, the namespace is the same one. So PID 1 is taken note of
  * with what makes it that process (pidref) when the namespace is first seen, and compared at the end (list.c): a row
- * that stays has had its numbers for itself from the first to the last look.
+ * that stays has had its numbers for itself from the first to the last look. Whatever is read of PID 1 in between may
+ * be read by its number therefore.
  */
 #ifndef CORE_SCAN_H
 #define CORE_SCAN_H
@@ -20,6 +21,7 @@
 struct scan_ns {
 	uint64_t inode;     /* 0: its processes do not let it be opened */
 	struct pidref init; /* pidfd -1; pid 0: none, or not found (yet) */
+	int64_t uid;        /* effective one of that; -1: not read */
 	size_t parent;      /* index; SCAN_NONE: not known */
 	int depth;
 	uint64_t processes;
@@ -43,6 +45,7 @@ struct scan {
 	struct scan_hidden *hidden; /* from scan_resolve on in the order of their PIDs */
 	size_t n_hidden, size_hidden;
 	uint64_t unseen;
+	uint64_t pidfs;  /* for pidref_look */
 	bool old_kernel; /* no ioctl tells PID 1 (before Linux 6.11) */
 	char *text;      /* room for a file of /proc */
 };

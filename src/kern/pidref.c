@@ -23,14 +23,19 @@ static int read_start(pid_t pid, uint64_t *ret)
 	return r == -ENOENT ? -ESRCH : r;
 }
 
-int pidref_identify(pid_t pid, int pidfd, struct pidref *ret)
+/* All pidfds are on one device; with *pidfs not 0 that is known to be pidfs. */
+static int identify(pid_t pid, int pidfd, uint64_t *pidfs, struct pidref *ret)
 {
 	struct pidref ref = { .pid = pid, .pidfd = -1 };
 	struct statfs fs;
 	struct stat st;
 	int r = 0;
 
-	if (fstatfs(pidfd, &fs) == 0 && fs.f_type == PIDFS_MAGIC && fstat(pidfd, &st) == 0)
+	if (fstat(pidfd, &st) < 0)
+		return -errno;
+	if (*pidfs != st.st_dev && fstatfs(pidfd, &fs) == 0 && fs.f_type == PIDFS_MAGIC)
+		*pidfs = st.st_dev;
+	if (*pidfs == st.st_dev)
 		ref.inode = st.st_ino;
 	else
 		r = read_start(pid, &ref.start_ticks);
@@ -39,7 +44,14 @@ int pidref_identify(pid_t pid, int pidfd, struct pidref *ret)
 	return r;
 }
 
-int pidref_open(pid_t pid, struct pidref *ret)
+int pidref_identify(pid_t pid, int pidfd, struct pidref *ret)
+{
+	uint64_t pidfs = 0;
+
+	return identify(pid, pidfd, &pidfs, ret);
+}
+
+static int open_known(pid_t pid, uint64_t *pidfs, struct pidref *ret)
 {
 	struct pidref ref;
 	int fd = pid > 0 ? sys_pidfd_open(pid, 0) : -ESRCH;
@@ -48,14 +60,34 @@ int pidref_open(pid_t pid, struct pidref *ret)
 	/* EINVAL, from 6.9 ENOENT: the number is a thread's that does not lead its process. */
 	if (fd < 0)
 		return fd == -EINVAL || fd == -ENOENT ? -ESRCH : fd;
-	r = pidref_identify(pid, fd, &ref);
+	r = identify(pid, fd, pidfs, &ref);
 	ref.pidfd = fd;
-	if (r == 0)
+	/* The inode is the pidfd's own; the start was read by the number. */
+	if (r == 0 && ref.inode == 0)
 		r = pidref_verify(&ref);
 	if (r < 0) {
 		(void)close(fd);
 		return r;
 	}
+	*ret = ref;
+	return 0;
+}
+
+int pidref_open(pid_t pid, struct pidref *ret)
+{
+	uint64_t pidfs = 0;
+
+	return open_known(pid, &pidfs, ret);
+}
+
+int pidref_look(pid_t pid, uint64_t *pidfs, struct pidref *ret)
+{
+	struct pidref ref;
+	int r = open_known(pid, pidfs, &ref);
+
+	if (r < 0)
+		return r;
+	cleanup_close(&ref.pidfd);
 	*ret = ref;
 	return 0;
 }

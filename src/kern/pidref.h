@@ -25,6 +25,11 @@ struct pidref {
 
 /** Take hold of the process (not the thread) that has this number now. @return 0 and *ret; -ESRCH, -EMFILE... */
 int pidref_open(pid_t pid, struct pidref *ret);
+/**
+ * Who has this number now, without taking hold of it: pidfd -1.
+ * @param pidfs  what was found out about pidfds, for the next call; 0 before the first one
+ */
+int pidref_look(pid_t pid, uint64_t *pidfs, struct pidref *ret);
 /** Identify a process by a pidfd that is there already; takes no ownership of it. @return 0 and *ret with pidfd -1 */
 int pidref_identify(pid_t pid, int pidfd, struct pidref *ret);
 /** Read the time of the start as well, to compare with an id that was written without an inode. @return 0 or -errno */

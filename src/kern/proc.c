@@ -30,6 +30,22 @@ int proc_open_detached(void)
 	return proc_open_detached_of(-1);
 }
 
+ssize_t proc_read_file(int root, const char *path, char *buf, size_t size)
+{
+	int fd = sys_openat(root, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	do
+		n = sys_read(fd, buf, size - 1);
+	while (n == -EINTR);
+	(void)sys_close(fd);
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
 static void path_of(char *path, pid_t pid, const char *file)
 {
 	size_t len = io_decimal(path, pid);
@@ -38,15 +54,23 @@ static void path_of(char *path, pid_t pid, const char *file)
 	strcpy(path + len, file);
 }
 
+static void take_name(const char *from, const char *to, struct proc_stat *ret)
+{
+	size_t len = (size_t)(to - from) < sizeof(ret->name) ? (size_t)(to - from) : sizeof(ret->name) - 1;
+
+	memcpy(ret->name, from, len);
+	ret->name[len] = '\0';
+}
+
 /* After the name, which may hold anything, even a bracket, the fields are numbers with one space between. */
 int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 {
-	const char *p = strrchr(text, ')');
+	const char *name = strchr(text, '('), *end_of_name = strrchr(text, ')'), *p = end_of_name;
 	long long field[25] = { 0 };
 	long long ticks = 0, us, own_us;
 	char state;
 
-	if (p == NULL || p[1] != ' ' || p[2] == '\0' || ticks_per_s <= 0)
+	if (name == NULL || p == NULL || p < name || p[1] != ' ' || p[2] == '\0' || ticks_per_s <= 0)
 		return -EBADMSG;
 	state = p[2];
 	p += 3;
@@ -65,6 +89,7 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 	    __builtin_add_overflow(field[14], field[15], &ticks) ||
 	    __builtin_mul_overflow(ticks, US_PER_S / ticks_per_s, &own_us))
 		return -EBADMSG;
+	take_name(name + 1, end_of_name, ret);
 	ret->state = state;
 	ret->parent = (pid_t)field[4];
 	ret->cpu_us = us;
@@ -75,14 +100,25 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 	return 0;
 }
 
+static int read_stat(int dir, const char *path, struct proc_stat *ret)
+{
+	char text[1024];
+	ssize_t n = proc_read_file(dir, path, text, sizeof(text));
+
+	return n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), ret);
+}
+
 int proc_read_stat(int root, pid_t pid, struct proc_stat *ret)
 {
-	char path[40], text[1024];
-	ssize_t n;
+	char path[40];
 
 	path_of(path, pid, "stat");
-	n = io_read_file(root, path, text, sizeof(text));
-	return n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), ret);
+	return read_stat(root, path, ret);
+}
+
+int proc_read_stat_of(int process, struct proc_stat *ret)
+{
+	return read_stat(process, "stat", ret);
 }
 
 int proc_open(int root, pid_t pid)
@@ -93,35 +129,28 @@ int proc_open(int root, pid_t pid)
 	return sys_ret(openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-int proc_parse_name(const char *stat, char *buf, size_t size)
-{
-	const char *from = strchr(stat, '('), *to = strrchr(stat, ')');
-	size_t len;
-
-	if (from == NULL || to <= from)
-		return -EBADMSG;
-	len = (size_t)(to - from - 1);
-	if (len >= size)
-		len = size - 1;
-	memcpy(buf, from + 1, len);
-	buf[len] = '\0';
-	return 0;
-}
-
 int proc_read_details(int process, struct proc_details *ret)
 {
 	char text[16384]; /* the list of groups comes before NSpid */
-	ssize_t n = io_read_file(process, "stat", text, sizeof(text));
-	int r = n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), &ret->stat);
+	int r = proc_read_stat_of(process, &ret->stat);
+	ssize_t n;
 
-	if (r == 0)
-		r = proc_parse_name(text, ret->name, sizeof(ret->name));
 	if (r < 0)
 		return r;
-	n = io_read_file(process, "status", text, sizeof(text));
+	n = proc_read_file(process, "status", text, sizeof(text));
 	if (n < 0)
 		return (int)n;
 	return proc_parse_status(text, &ret->status);
+}
+
+int proc_read_status(int root, pid_t pid, char *buf, size_t size, struct proc_status *ret)
+{
+	char path[40];
+	ssize_t n;
+
+	path_of(path, pid, "status");
+	n = proc_read_file(root, path, buf, size);
+	return n < 0 ? (int)n : proc_parse_status(buf, ret);
 }
 
 ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size)
@@ -129,7 +158,7 @@ ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size)
 	char path[40];
 
 	path_of(path, pid, "cmdline");
-	return io_read_file(root, path, buf, size);
+	return proc_read_file(root, path, buf, size);
 }
 
 int proc_parse_pids(const char *status, pid_t ret[PROC_PIDS_MAX])
@@ -209,7 +238,7 @@ bool proc_drops_signal(int root, pid_t pid, int sig)
 	if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT)
 		return false;
 	path_of(path, pid, "status");
-	if (io_read_file(root, path, status, sizeof(status)) < 0 || strstr(status, "\nSigCgt:\t") == NULL)
+	if (proc_read_file(root, path, status, sizeof(status)) < 0 || strstr(status, "\nSigCgt:\t") == NULL)
 		return false;
 	return !((mask_in(status, "\nSigCgt:\t") | mask_in(status, "\nSigBlk:\t")) >> (sig - 1) & 1);
 }

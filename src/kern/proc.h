@@ -26,9 +26,18 @@ struct proc_stat {
 	int64_t own_cpu_us;   /* of all its threads, without children */
 	uint32_t threads;
 	uint64_t rss_pages;
+	char name[64]; /* of its main thread; kernel threads have names longer than the 15 bytes of others */
 };
+/**
+ * Read a file that the kernel hands out whole when there is room for it (stat, status, cgroup, cmdline: proc(5)), so
+ * that no second read is needed to see its end.
+ * @return bytes, with a NUL behind them that does not count; -errno
+ */
+ssize_t proc_read_file(int root, const char *path, char *buf, size_t size);
 /** Read PID/stat. @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG */
 int proc_read_stat(int root, pid_t pid, struct proc_stat *ret);
+/** The same by a descriptor of PID itself. */
+int proc_read_stat_of(int process, struct proc_stat *ret);
 /** The same from the file's text, which is all that is parsed of it. */
 int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret);
 
@@ -51,13 +60,11 @@ int proc_open(int root, pid_t pid);
 struct proc_details {
 	struct proc_stat stat;
 	struct proc_status status;
-	char name[64]; /* of its main thread; kernel threads have names longer than the 15 bytes of others */
 };
 /** @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG */
 int proc_read_details(int process, struct proc_details *ret);
-/** The name in the text of stat. @return 0; -EBADMSG */
-int proc_parse_name(const char *stat, char *buf, size_t size);
-
+/** Read PID/status. @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG: also when it has no room in the buffer */
+int proc_read_status(int root, pid_t pid, char *buf, size_t size, struct proc_status *ret);
 /** Read PID/cmdline, each argument with its NUL. @return bytes (0 for kernel threads and zombies) or -errno */
 ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size);
 
