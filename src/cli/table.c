@@ -48,6 +48,8 @@ static const struct range combining[] = {
 
 static size_t width_of(uint32_t c)
 {
+	if (c < combining[0].from)
+		return 1;
 	return IN(c, combining) ? 0 : IN(c, wide) ? 2 : 1;
 }
 
@@ -60,15 +62,19 @@ static size_t next_char(const char *p, size_t left, uint32_t *ret)
 	return len > 0 ? len : 1;
 }
 
-char *table_harmless(const char *text, size_t len)
+/* to has room for len + 1 */
+static void make_harmless(const char *text, size_t len, char *to)
 {
-	char *out = malloc(len + 1), *to = out;
-
 	/* A terminal that is not told to understand UTF-8 may obey its second bytes. */
 	bool ascii = table_width() > 0 && !table_draws();
 
-	for (size_t at = 0; out != NULL && at < len;) {
+	for (size_t at = 0; at < len;) {
 		uint32_t c;
+
+		if (text[at] >= ' ' && text[at] <= '~') {
+			*to++ = text[at++];
+			continue;
+		}
 		size_t n = next_char(text + at, len - at, &c);
 
 		if (c == UINT32_MAX || IN(c, harmful) || (ascii && n > 1)) {
@@ -79,8 +85,15 @@ char *table_harmless(const char *text, size_t len)
 		}
 		at += n;
 	}
+	*to = '\0';
+}
+
+char *table_harmless(const char *text, size_t len)
+{
+	char *out = malloc(len + 1);
+
 	if (out != NULL)
-		*to = '\0';
+		make_harmless(text, len, out);
 	return out;
 }
 
@@ -102,7 +115,7 @@ void table_put(const char *text, size_t columns)
 	const char *more = table_draws() ? "\xe2\x80\xa6" : "~";
 	size_t len = strlen(text), at = 0, used = 0;
 
-	if (table_columns(text) <= columns) {
+	if (columns == SIZE_MAX || table_columns(text) <= columns) {
 		(void)fputs(text, stdout);
 		return;
 	}
@@ -134,9 +147,9 @@ static const struct screen {
 } * screen(void)
 {
 	static struct screen s;
-	const char *term = getenv("TERM"), *names[] = { "LC_ALL", "LC_CTYPE", "LANG" }, *locale = "";
-	bool dumb = term == NULL || strcmp(term, "dumb") == 0;
+	const char *term, *names[] = { "LC_ALL", "LC_CTYPE", "LANG" }, *locale = "";
 	struct winsize size;
+	bool dumb;
 
 	if (s.known)
 		return &s;
@@ -144,6 +157,8 @@ static const struct screen {
 	s.terminal = isatty(STDOUT_FILENO) == 1;
 	if (!s.terminal)
 		return &s;
+	term = getenv("TERM");
+	dumb = term == NULL || strcmp(term, "dumb") == 0;
 	for (size_t i = 0; i < 3 && locale[0] == '\0'; i++)
 		locale = is_set(names[i]) ? getenv(names[i]) : "";
 	s.colours = !dumb && !is_set("NO_COLOR");
@@ -184,20 +199,29 @@ const char *table_end(enum table_colour colour)
 
 /* ------------------------------------------------------------ the table */
 
-static void add(struct table *t, char *text)
+struct table_text {
+	const char *text;
+	size_t columns;
+};
+
+static void add(struct table *t, const char *text, size_t len)
 {
+	char *harmless;
+
 	if (t->n == t->size) {
 		size_t size = t->size > 0 ? 2 * t->size : 64;
-		char **cells = reallocarray(t->cells, size, sizeof(*cells));
+		struct table_text *cells = reallocarray(t->cells, size, sizeof(*cells));
 
-		if (cells == NULL) {
-			free(text);
+		if (cells == NULL)
 			return;
-		}
 		t->cells = cells;
 		t->size = size;
 	}
-	t->cells[t->n++] = text;
+	harmless = pool_alloc(&t->pool, len + 1);
+	if (harmless != NULL)
+		make_harmless(text, len, harmless);
+	t->cells[t->n++] =
+		(struct table_text){ harmless != NULL ? harmless : "", harmless != NULL ? table_columns(harmless) : 0 };
 }
 
 void table_cell(struct table *t, const char *format, ...)
@@ -208,32 +232,42 @@ void table_cell(struct table *t, const char *format, ...)
 	va_start(ap, format);
 	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	add(t, table_harmless(text, strlen(text)));
+	add(t, text, strlen(text));
 }
 
 void table_command(struct table *t, const char *prefix, const char *command, size_t size)
 {
 	size_t before = strlen(prefix);
-	char *text = malloc(before + size + 1), *harmless = NULL;
+	char *text = pool_alloc(&t->pool, before + size + 1);
 
-	if (text != NULL) {
-		memcpy(text, prefix, before);
-		for (size_t i = 0; i < size; i++)
-			text[before + i] = command[i] == '\0' ? ' ' : command[i];
-		size += before;
-		while (size > before && text[size - 1] == ' ')
-			size--;
-		harmless = table_harmless(text, size);
-		free(text);
+	if (text == NULL) {
+		add(t, "", 0);
+		return;
 	}
-	add(t, harmless);
+	memcpy(text, prefix, before);
+	for (size_t i = 0; i < size; i++)
+		text[before + i] = command[i] == '\0' ? ' ' : command[i];
+	size += before;
+	while (size > before && text[size - 1] == ' ')
+		size--;
+	add(t, text, size);
 }
 
-static const char *cell(const struct table *t, size_t row, size_t column, size_t columns)
+static struct table_text cell(const struct table *t, size_t row, size_t column, size_t columns)
 {
-	const char *text = row == 0 ? t->head[column] : t->cells[(row - 1) * columns + column];
+	if (row == 0)
+		return (struct table_text){ t->head[column], table_columns(t->head[column]) };
+	return t->cells[(row - 1) * columns + column];
+}
 
-	return text != NULL ? text : "";
+static void put_blanks(size_t n)
+{
+	static const char blanks[] = "                                ";
+	const size_t most = sizeof(blanks) - 1;
+
+	for (; n > most; n -= most)
+		(void)fputs(blanks, stdout);
+	(void)fputs(blanks + most - n, stdout);
 }
 
 static void print_row(const struct table *t, size_t row, size_t columns, const size_t *widths, size_t most)
@@ -242,15 +276,15 @@ static void print_row(const struct table *t, size_t row, size_t columns, const s
 
 	for (size_t c = 0; c < columns; c++) {
 		enum table_colour colour = row == 0 ? TABLE_BOLD : t->colour[c];
-		const char *text = cell(t, row, c, columns);
-		size_t pad = widths[c] - table_columns(text);
+		struct table_text text = cell(t, row, c, columns);
+		size_t pad = widths[c] - text.columns;
 		bool last = c + 1 == columns;
 
-		(void)printf("%*s%s", (int)(t->right[c] ? pad : 0), "", table_begin(colour));
-		table_put(text, last && most > 0 ? (most > used ? most - used : 0) : SIZE_MAX);
+		put_blanks(t->right[c] ? pad : 0);
+		(void)fputs(table_begin(colour), stdout);
+		table_put(text.text, last && most > 0 ? (most > used ? most - used : 0) : SIZE_MAX);
 		(void)fputs(table_end(colour), stdout);
-		if (!last)
-			(void)printf("%*s", (int)(t->right[c] ? 0 : pad) + 2, "");
+		put_blanks(last ? 0 : (t->right[c] ? 0 : pad) + 2);
 		used += widths[c] + 2;
 	}
 	(void)putchar('\n');
@@ -265,7 +299,7 @@ void table_print(struct table *t)
 	rows = t->n / columns + 1;
 	for (size_t row = 0; row < rows; row++) {
 		for (size_t c = 0; c < columns; c++) {
-			size_t width = table_columns(cell(t, row, c, columns));
+			size_t width = cell(t, row, c, columns).columns;
 
 			if (width > widths[c])
 				widths[c] = width;
@@ -273,9 +307,8 @@ void table_print(struct table *t)
 	}
 	for (size_t row = 0; row < rows; row++)
 		print_row(t, row, columns, widths, most);
-	for (size_t i = 0; i < t->n; i++)
-		free(t->cells[i]);
 	free(t->cells);
+	pool_free(&t->pool);
 	t->cells = NULL;
 	t->n = t->size = 0;
 }

@@ -7,6 +7,8 @@
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H
 
+#include "base/pool.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,8 +20,9 @@ struct table {
 	const char *head[TABLE_COLUMNS]; /* NULL after the last one */
 	bool right[TABLE_COLUMNS];       /* numbers */
 	enum table_colour colour[TABLE_COLUMNS];
-	char **cells; /* row by row; owned */
+	struct table_text *cells; /* row by row; owned, as are the texts in the pool */
 	size_t n, size;
+	struct pool pool;
 };
 
 /** Begin the next cell's text: printf. Out of memory it stays empty. */
