@@ -95,6 +95,8 @@ static void put_label(struct sink *s, const char *text, size_t size)
 		if (*p == '"' || *p == '\\')
 			sink_str(s, "\\");
 		sink_bytes(s, p, 1);
+		if (*p == '&')
+			sink_str(s, "amp;"); /* graphviz knows the entities of HTML in every label */
 	}
 	free(words);
 	free(harmless);
