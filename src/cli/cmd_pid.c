@@ -165,7 +165,11 @@ static pid_t level_in(const struct answer *a, uint64_t pid_namespace)
 
 static bool same_levels(const struct answer *a, const struct answer *b)
 {
-	return a->n_levels == b->n_levels && memcmp(a->levels, b->levels, a->n_levels * sizeof(a->levels[0])) == 0;
+	bool same = a->n_levels == b->n_levels;
+
+	for (size_t i = 0; same && i < a->n_levels; i++)
+		same = a->levels[i].pid == b->levels[i].pid && a->levels[i].pid_namespace == b->levels[i].pid_namespace;
+	return same;
 }
 
 /* It is read by the number outside, between two readings of all numbers: those of another process are others. */

@@ -115,6 +115,8 @@ def works(t, init, cid, runtime, hostname):
             ps = json.loads(t.good(t.run([t.pidbox, 'ps', '--json', box])).out)['processes']
             t.eq([(q['pid'], q['command']) for q in ps], [(mine[0], ['sh', '-c', SCRIPT]), (mine[1], ['sleep', '1000'])], 'ps')
             t.eq(t.good(t.run([t.pidbox, 'pid', f'{box}/1', '--to', str(os.getpid())])).out, f'{init}\n', 'pid')
+            levels = json.loads(t.good(t.run([t.pidbox, 'pid', '--json', f'{box}/{nspid(mine[1])[-1]}'])).out)
+            t.eq(([x['pid'] for x in levels['levels'] or []], levels['container_id']), ([int(n) for n in nspid(mine[1])], cid), 'pid: every number')
             # It is in every namespace, under the same root, and in the same cgroup as the container.
             r = t.good(t.run([t.pidbox, 'exec', box, '--', 'sh', '-c', 'hostname; for k in pid mnt uts ipc net user cgroup; do readlink /proc/self/ns/$k; done; cat /proc/self/cgroup; ls /']))
             words = r.out.split()
@@ -123,8 +125,6 @@ def works(t, init, cid, runtime, hostname):
             t.ok(set(os.path.basename(d) for d in HOST) <= set(words[8:]) and 'home' not in words[8:], f'exec: the root: {words[8:]}')
             t.ok(cid is None or any(x.startswith('0::/') and cid in x for x in words), f'exec: the cgroup: {words}')
             t.good(t.run([t.pidbox, 'exec', box, '--', 'sh', '-c', 'exit 9']), code=9)
-    levels = json.loads(t.good(t.run([t.pidbox, 'pid', '--json', str(mine[1])])).out)
-    t.eq(([x['pid'] for x in levels['levels']], levels['container_id']), ([int(n) for n in nspid(mine[1])], cid), 'pid: every number')
     t.eq(children(init), mine[1:], 'nothing is left of what was executed')
 
 
