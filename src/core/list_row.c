@@ -13,10 +13,7 @@
 /* PID 1 is read by its number: list_make_row sees at the end that this has been the same process's all the time. */
 static ssize_t read_init(struct listing *l, pid_t pid, const char *file)
 {
-	char path[40];
-
-	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
-	return proc_read_file(l->scan.proc, path, l->scan.text, SCAN_TEXT);
+	return proc_read_file_of(l->scan.proc, pid, file, l->scan.text, SCAN_TEXT);
 }
 
 /*

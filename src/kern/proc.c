@@ -62,6 +62,14 @@ static void take_name(const char *from, const char *to, struct proc_stat *ret)
 	ret->name[len] = '\0';
 }
 
+ssize_t proc_read_file_of(int root, pid_t pid, const char *file, char *buf, size_t size)
+{
+	char path[40];
+
+	path_of(path, pid, file);
+	return proc_read_file(root, path, buf, size);
+}
+
 /* After the name, which may hold anything, even a bracket, the fields are numbers with one space between. */
 int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 {
@@ -100,25 +108,20 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 	return 0;
 }
 
-static int read_stat(int dir, const char *path, struct proc_stat *ret)
+int proc_read_stat(int root, pid_t pid, struct proc_stat *ret)
 {
 	char text[1024];
-	ssize_t n = proc_read_file(dir, path, text, sizeof(text));
+	ssize_t n = proc_read_file_of(root, pid, "stat", text, sizeof(text));
 
 	return n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), ret);
 }
 
-int proc_read_stat(int root, pid_t pid, struct proc_stat *ret)
-{
-	char path[40];
-
-	path_of(path, pid, "stat");
-	return read_stat(root, path, ret);
-}
-
 int proc_read_stat_of(int process, struct proc_stat *ret)
 {
-	return read_stat(process, "stat", ret);
+	char text[1024];
+	ssize_t n = proc_read_file(process, "stat", text, sizeof(text));
+
+	return n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), ret);
 }
 
 int proc_open(int root, pid_t pid)
@@ -145,20 +148,14 @@ int proc_read_details(int process, struct proc_details *ret)
 
 int proc_read_status(int root, pid_t pid, char *buf, size_t size, struct proc_status *ret)
 {
-	char path[40];
-	ssize_t n;
+	ssize_t n = proc_read_file_of(root, pid, "status", buf, size);
 
-	path_of(path, pid, "status");
-	n = proc_read_file(root, path, buf, size);
 	return n < 0 ? (int)n : proc_parse_status(buf, ret);
 }
 
 ssize_t proc_read_cmdline(int root, pid_t pid, char *buf, size_t size)
 {
-	char path[40];
-
-	path_of(path, pid, "cmdline");
-	return proc_read_file(root, path, buf, size);
+	return proc_read_file_of(root, pid, "cmdline", buf, size);
 }
 
 int proc_parse_pids(const char *status, pid_t ret[PROC_PIDS_MAX])
@@ -233,12 +230,11 @@ static uint64_t mask_in(const char *status, const char *key)
 
 bool proc_drops_signal(int root, pid_t pid, int sig)
 {
-	char path[40], status[4096];
+	char status[4096];
 
 	if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT)
 		return false;
-	path_of(path, pid, "status");
-	if (proc_read_file(root, path, status, sizeof(status)) < 0 || strstr(status, "\nSigCgt:\t") == NULL)
+	if (proc_read_file_of(root, pid, "status", status, sizeof(status)) < 0 || strstr(status, "\nSigCgt:\t") == NULL)
 		return false;
 	return !((mask_in(status, "\nSigCgt:\t") | mask_in(status, "\nSigBlk:\t")) >> (sig - 1) & 1);
 }

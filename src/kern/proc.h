@@ -34,6 +34,8 @@ struct proc_stat {
  * @return bytes, with a NUL behind them that does not count; -errno
  */
 ssize_t proc_read_file(int root, const char *path, char *buf, size_t size);
+/** The same of PID/file; the name has 20 bytes at most. */
+ssize_t proc_read_file_of(int root, pid_t pid, const char *file, char *buf, size_t size);
 /** Read PID/stat. @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG */
 int proc_read_stat(int root, pid_t pid, struct proc_stat *ret);
 /** The same by a descriptor of PID itself. */

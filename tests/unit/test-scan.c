@@ -170,6 +170,29 @@ static void test_two_deep(void)
 	scan_end(&s);
 }
 
+/* Its PID 1 is seen first, and tells all that there is to know: nothing can be opened here. */
+static void test_met(void)
+{
+	enum { BOX = 4026539999u };
+	int me = getpid(), r;
+	char init[64];
+	const struct recorded rows[] = {
+		{ 1, 0, OWN, "1" },
+		{ me, 1, BOX, init },
+		{ 2000002, me, BOX + 1, "2000002\t3\t1" }, /* gone before it is taken note of */
+	};
+	struct scan s;
+
+	snprintf(init, sizeof(init), "%d\t1", me);
+	s = scan_of(rows, ARRAY_LEN(rows), &r);
+	ok(r == 0 && s.n == 2, "a box that may be looked at: %d, %zu namespaces", r, s.n);
+	ok(s.n == 2 && s.ns[1].inode == BOX && s.ns[1].init.pid == me && s.ns[1].uid == 0, "its PID 1");
+	ok(s.n == 2 && s.ns[1].parent == 0 && s.ns[1].depth == 1, "lies in ours");
+	ok(s.n == 2 && s.ns[1].processes == 1, "processes: %llu", (unsigned long long)s.ns[1].processes);
+	ok(s.unseen == 0, "nothing is unseen");
+	scan_end(&s);
+}
+
 int main(void)
 {
 	/* Root may enter everything. */
@@ -180,6 +203,7 @@ int main(void)
 	tree = open(path, O_RDONLY | O_DIRECTORY);
 	test_hidden_box();
 	test_two_deep();
+	test_met();
 	close(tree);
 	ok(rmdir(path) == 0, "nothing is left");
 	return tap_end();
