@@ -106,7 +106,7 @@ static int try_for(const struct rundir *dir, const char *name, int64_t patience_
 
 /*
  * By its own ladder, which its init climbs. A front that is gone has begun that already; one that somebody has stopped
- * hears nothing, and then it is over for its box. @return 0; -EINTR
+ * hears nothing, and then it is over for its box. @return 0; -EINTR; what we lack to ask
  */
 static int end_box(const struct rundir *dir, const struct pidref *init, int interrupt_fd)
 {
@@ -121,6 +121,8 @@ static int end_box(const struct rundir *dir, const struct pidref *init, int inte
 	r = rundir_path(dir, id, entry.socket, sizeof(entry.socket)) ? 0 : -ENAMETOOLONG;
 	if (r == 0)
 		r = control_ask(&entry, init, &request, NULL, 0, CONTROL_PATIENCE_US, &reply, NULL, NULL);
+	if (control_lacks(r))
+		return r;
 	if (r < 0 && r != -ESRCH)
 		(void)pidref_signal(init, SIGKILL);
 	while (poll(fds, ARRAY_LEN(fds), -1) <= 0 || fds[0].revents == 0)
@@ -157,6 +159,7 @@ static int cannot_name(int r, const struct rundir *dir, const char *name, struct
 		{ ELOOP, "its entry is a symbolic link", "take that away, or another name" },
 		{ EPERM, "its entry is no file of this user's", "take that away, or another name" },
 		{ EMFILE, "there are no descriptors left (RLIMIT_NOFILE)", "raise ulimit -n" },
+		{ ETOOMANYREFS, "too many descriptors are on their way (RLIMIT_NOFILE)", "raise ulimit -n" },
 		{ EINTR, "a signal ended the wait for the box of that name", "wait until it has ended" },
 	};
 	char path[RUNDIR_PATH_SIZE + 32] = "";

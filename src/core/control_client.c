@@ -45,6 +45,11 @@ static const struct {
 	{ ETOOMANYREFS, PIDBOX_CODE_NONE, "too many descriptors are on their way (RLIMIT_NOFILE)", "raise ulimit -n" },
 };
 
+bool control_lacks(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ETOOMANYREFS || r == -ENOMEM || r == -ENOBUFS;
+}
+
 int control_failed(int r, struct pidbox_error *err)
 {
 	(void)err_set(err, -r, PIDBOX_CODE_NONE, "asking the box's front");

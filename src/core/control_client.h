@@ -6,6 +6,8 @@
 #include "core/control.h"
 #include "core/registry.h"
 
+#include <stdbool.h>
+
 enum { CONTROL_PATIENCE_US = 5000000 }; /* a front that somebody has stopped does not answer */
 
 /**
@@ -35,6 +37,9 @@ int control_peek(int fd, struct control_reply *ret, int *ret_fd);
 int control_ask(const struct registry_entry *entry, const struct pidref *init, const struct control_request *request,
 		const int *fds, size_t n_fds, int64_t timeout_us, struct control_reply *reply, int *ret_fd,
 		struct pidbox_error *err);
+/** Is it for a lack of the caller's own (descriptors, memory) that the front was not asked? That says nothing of the
+ * front. */
+bool control_lacks(int r);
 /** The words for an errno of control_ask and control_receive. @return r */
 int control_failed(int r, struct pidbox_error *err);
 

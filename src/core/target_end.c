@@ -167,8 +167,13 @@ static void begin_by_signal(struct ladder *l, int64_t grace_us)
 
 /*
  * A front refuses whom it cannot tell to be outside (control_peer.c). Whether he may signal the init the kernel knows;
- * that passes on what it gets.
+ * that passes on what it gets. So goes who has no descriptor left to ask by: the front is there, and so is the grace.
  */
+static bool goes_by_signal(int r)
+{
+	return r == -EACCES || r == -EPERM || control_lacks(r);
+}
+
 static void begin_by_front(struct ladder *l, int64_t grace_us)
 {
 	const struct control_request request = { .type = CONTROL_KILL, .grace_us = grace_us };
@@ -177,12 +182,16 @@ static void begin_by_front(struct ladder *l, int64_t grace_us)
 
 	l->socket = control_connect(&e->target->entry, &e->target->init, &e->error);
 	r = l->socket < 0 ? l->socket : control_send(l->socket, &request, NULL, 0);
-	if (r == -EACCES || r == -EPERM)
-		begin_by_signal(l, grace_us);
-	else if (r < 0 && r != -EPIPE)
-		kill_now(l); /* without a front there is no grace */
-	else
+	if (r == 0 || r == -EPIPE) {
 		climb(l, STAGE_ASKED, CONTROL_PATIENCE_US);
+		return;
+	}
+	cleanup_close(&l->socket);
+	l->socket = -1;
+	if (goes_by_signal(r))
+		begin_by_signal(l, grace_us);
+	else
+		kill_now(l); /* without a front there is no grace */
 }
 
 static void begin(struct ladder *l, int64_t grace_us)
@@ -218,7 +227,7 @@ static void take_answer(struct ladder *l, int64_t grace_us)
 	l->socket = -1;
 	if (r == 0 && reply.type == CONTROL_FAILED)
 		r = reply.errnum > 0 ? -reply.errnum : -EPROTO;
-	if (r == -EACCES || r == -EPERM) {
+	if (goes_by_signal(r)) {
 		begin_by_signal(l, grace_us);
 	} else if (r < 0) {
 		climb(l, STAGE_GRACE, SLACK_US); /* it is ending, or cannot be asked */

@@ -122,6 +122,21 @@ def several_in_parallel(t):
     t.finish(p)
 
 
+@each({'no descriptor': ('socket', errno.EMFILE), 'too many on their way': ('sendmsg', errno.ETOOMANYREFS)}, limit=60)
+def short_of_descriptors(t, call, errnum):
+    """Who cannot ask the front for a lack of his own (socket, sendmsg) ends the box as he would any other: it has its grace."""
+    p = up(t, '/bin/sh', '-c', SCRIPT)
+    t.good(t.run([t.helper('deny'), str(errnum), call, '--', t.pidbox, 'kill', str(p.pid)]))
+    t.eq((t.finish(p), p.out.rest()), (7, 'term\n'), 'asked, and ended by itself')
+    with t.case('--replace'):
+        q = up(t, '/bin/sh', '-c', SCRIPT, options=('--name', 'one'))
+        r = t.run([t.helper('deny'), str(errnum), call, '--', t.pidbox, 'run', '--name', 'one', '--replace', '--', 'true'])
+        t.error(r, has='descriptors')
+        t.eq(q.poll(), None, 'it is left alone')
+        t.good(kill(t, 'one'))
+        t.eq((t.finish(q), q.out.rest()), (7, 'term\n'), 'asked, and ended by itself')
+
+
 @test(limit=60)
 def one_process(t):
     """BOX/PID: that one only, in a box and elsewhere."""

@@ -48,6 +48,8 @@ static const struct {
 	{ "sethostname", SYS_sethostname },
 	{ "setgroups", SYS_setgroups },
 	{ "splice", SYS_splice },
+	{ "socket", SYS_socket },
+	{ "sendmsg", SYS_sendmsg },
 	{ "execveat", SYS_execveat },
 };
 
