@@ -120,36 +120,47 @@ static int take(struct taking *t, pid_t pid, int process)
 
 /* ------------------------------------------------------------ who is inside: the box's own procfs */
 
-/* Is what was found a procfs, and not one that hides processes? The box's mounts tell, without a question to it. */
-static bool is_whole_procfs(const struct taking *t, int fd)
+/*
+ * The directory that the box calls /proc, without asking any file system: one that it has mounted there may never
+ * answer. Before Linux 5.12 the way to it is walked as any other.
+ */
+static int find_procfs(const struct taking *t)
 {
+	char path[32];
+	int fd = quiet_open(t->tr.proc, t->box->init.pid, "/proc");
+
+	if (fd != -EINVAL && fd != -ENOSYS)
+		return fd;
+	(void)snprintf(path, sizeof(path), "%d/root/proc", (int)t->box->init.pid);
+	return sys_openat(t->tr.proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Is it the top of a procfs, and none that hides processes? When that cannot be told, it may. */
+static bool is_whole(const struct taking *t, int fd)
+{
+	enum { PROC_ROOT_INODE = 1 }; /* include/linux/proc_ns.h */
 	CLEANUP(cleanup_free) char *text = malloc(COMMAND_MAX);
 	const char *rest = text;
-	struct mnt_line line;
 	uint64_t dev, inode;
+	struct mnt_line line;
 	char path[32];
+	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "%d/mountinfo", (int)t->box->init.pid);
-	if (text == NULL || io_read_file(t->tr.proc, path, text, COMMAND_MAX) <= 0 || quiet_stat(fd, &dev, &inode) < 0)
+	n = text != NULL ? io_read_file(t->tr.proc, path, text, COMMAND_MAX) : -ENOMEM;
+	if (n <= 0 || n == COMMAND_MAX - 1 || strstr(text, "hidepid=") != NULL || quiet_stat(fd, &dev, &inode) < 0 ||
+	    inode != PROC_ROOT_INODE)
 		return false;
 	while (mnt_next(&rest, &line))
 		if (line.dev == dev)
-			return line.type_len == 4 && memcmp(line.type, "proc", 4) == 0 &&
-			       memmem(line.type, (size_t)(rest - line.type), "hidepid=", 8) == NULL;
+			return line.type_len == 4 && memcmp(line.type, "proc", 4) == 0;
 	return false;
-}
-
-/* What is at /proc inside may be of the box's own making, and never answer (FUSE): quiet.h. Before Linux 5.12: none. */
-static int open_procfs_of_box(const struct taking *t)
-{
-	CLEANUP(cleanup_close) int fd = quiet_open(t->tr.proc, t->box->init.pid, "proc");
-
-	return fd >= 0 && is_whole_procfs(t, fd) ? quiet_reopen(t->tr.proc, fd) : -1;
 }
 
 /* @return descriptor of a procfs of the box's PID namespace; -1: none that we can reach and trust to be whole */
 static int open_procfs(const struct taking *t)
 {
+	CLEANUP(cleanup_close) int found = -1;
 	int fd;
 
 	if (t->box == NULL || t->box->ns < 0 || pidns_pid_from(t->box->ns, 1) < 0)
@@ -158,14 +169,12 @@ static int open_procfs(const struct taking *t)
 	fd = proc_open_detached_of(t->box->ns);
 	if (fd >= 0 && pidns_inode_of(fd, 1) == t->ns)
 		return fd;
-	if (fd >= 0)
-		(void)close(fd);
-	fd = open_procfs_of_box(t);
-	if (fd < 0)
-		return -1;
-	if (pidns_inode_of(fd, 1) == t->ns && pidref_verify(&t->box->init) == 0)
+	cleanup_close(&fd);
+	found = find_procfs(t);
+	fd = found >= 0 && is_whole(t, found) ? quiet_reopen(t->tr.proc, found) : -1;
+	if (fd >= 0 && pidns_inode_of(fd, 1) == t->ns && pidref_verify(&t->box->init) == 0)
 		return fd;
-	(void)close(fd);
+	cleanup_close(&fd);
 	return -1;
 }
 
