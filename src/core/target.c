@@ -285,12 +285,14 @@ struct candidates {
 	char others[4 * CONTAINER_ID_SIZE]; /* ", ID" of different ones */
 	pid_t pid;                          /* of the first, in the outermost namespace that it has processes in */
 	int levels;
+	uint64_t ns, other_ns; /* that one, and a different one as far out; 0: none */
 };
 
 static void consider(struct finder *f, struct candidates *c, pid_t pid)
 {
 	pid_t pids[PIDNS_LEVELS_MAX];
 	char id[CONTAINER_ID_SIZE];
+	uint64_t ns;
 	int n;
 
 	if (translate_read_container(&f->tr, pid, id) < 0 ||
@@ -307,9 +309,16 @@ static void consider(struct finder *f, struct candidates *c, pid_t pid)
 	}
 	/* A box inside of the container is not it. */
 	n = translate_read_pids(&f->tr, pid, pids);
-	if (n > 0 && (c->pid == 0 || n < c->levels)) {
+	if (n <= 0 || (c->pid != 0 && n > c->levels))
+		return;
+	ns = pidns_inode_of(f->tr.proc, pid);
+	if (c->pid == 0 || n < c->levels) {
 		c->pid = pid;
 		c->levels = n;
+		c->ns = ns;
+		c->other_ns = 0;
+	} else if (ns != 0 && ns != c->ns) {
+		c->other_ns = ns;
 	}
 }
 
@@ -326,6 +335,14 @@ static int by_container(struct finder *f)
 		r = err_set(f->err, ENOTUNIQ, PIDBOX_CODE_NO_SUCH_BOX, "looking for the box %s", f->target->address);
 		err_why(f->err, "several containers begin so: %s%s", c.id, c.others);
 		err_fix(f->err, "give more digits of its id");
+		return r;
+	}
+	/* Who may make a cgroup may call it as he likes. */
+	if (c.other_ns != 0) {
+		r = err_set(f->err, ENOTUNIQ, PIDBOX_CODE_NO_SUCH_BOX, "looking for the box %s", f->target->address);
+		err_why(f->err, "two PID namespaces call themselves that container: ns:%llu and ns:%llu",
+			(unsigned long long)c.ns, (unsigned long long)c.other_ns);
+		err_fix(f->err, "name the right one by its number (`pidbox ls` shows both)");
 		return r;
 	}
 	if (c.pid == 0)

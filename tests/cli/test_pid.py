@@ -224,13 +224,14 @@ def an_outer_number_that_is_used_again(t):
 
 
 @contextlib.contextmanager
-def container(t, cid):
-    """A cgroup such as docker makes, with a PID namespace in it: its PID 1."""
+def container(t, cid, path='docker/{}'):
+    """A cgroup such as docker makes, with a PID namespace in it: its PID 1. path: what it is called."""
     top = next((d for d in ('/sys/fs/cgroup/systemd', '/sys/fs/cgroup/pids', '/sys/fs/cgroup') if os.access(f'{d}/cgroup.procs', os.W_OK)), None)
     if not top:
         t.skip('no cgroup that we may divide')
-    group = f'{top}/docker/{cid}'
-    had = os.path.isdir(f'{top}/docker')
+    group = f'{top}/{path.format(cid)}'
+    above = os.path.dirname(group)
+    had = os.path.isdir(above)
     os.makedirs(group)
     try:
         init, p = foreign(t)
@@ -242,7 +243,7 @@ def container(t, cid):
         until(lambda: not open(f'{group}/cgroup.procs').read())
         os.rmdir(group)
         if not had:
-            os.rmdir(f'{top}/docker')
+            os.rmdir(above)
 
 
 @test(modes='root', limit=60)
@@ -258,6 +259,18 @@ def containers(t):
         t.good(pid(t, f'id:{two[:9].upper()}/1', '--to', str(os.getpid())), out=f'{other}\n')
         t.error(pid(t, f'id:{tag}/1'), 'NO_SUCH_BOX', has=(one, two))
         t.error(pid(t, f'id:{one[:-1]}c/1'), 'NO_SUCH_BOX')
+
+
+@test(modes='root', limit=60)
+def a_container_that_is_not_it(t):
+    """Who may make a cgroup may call it as he likes: of two that call themselves the same none is taken for the other."""
+    cid = f'{os.getpid():08x}{"a" * 56}'
+    for true, false in (('docker/{}', 'user.d/docker-{}.scope'), ('user.d/docker-{}.scope', 'docker/{}')):
+        with container(t, cid, true) as init, container(t, cid, false) as other:
+            t.error(pid(t, f'id:{cid}/1'), 'NO_SUCH_BOX', has=(f'ns:{inode(init)}', f'ns:{inode(other)}'))
+            t.error(t.run([t.pidbox, 'kill', '--grace', '0', f'id:{cid[:12]}']), 'NO_SUCH_BOX', has='PID namespaces')
+            t.ok(os.path.exists(f'/proc/{init}/exe') and os.path.exists(f'/proc/{other}/exe'), 'both live')
+            t.good(pid(t, f'ns:{inode(init)}/1', '--to', str(os.getpid())), out=f'{init}\n')
 
 
 @test(modes='user,userns')
