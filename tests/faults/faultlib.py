@@ -75,17 +75,21 @@ def runtime(who):
     return f'{cfg.base}/run/{os.getpid()}-{who}'
 
 
-def swept(who):
-    """What a front has left that was killed, the next pidbox sweeps away."""
-    def become():
+def become(who):
+    """For preexec_fn: be that user."""
+    def change():
         if who == 'user' and os.getuid() == 0:
             os.setgroups([])
             os.setresgid(UID, UID, UID)
             os.setresuid(UID, UID, UID)
             libc.prctl(4, 1, 0, 0, 0)  # dumpable again
+    return change
 
+
+def swept(who):
+    """What a front has left that was killed, the next pidbox sweeps away."""
     for options in ['--name', 'n'], []:
-        p = subprocess.run([cfg.pidbox, 'run', *options, '--', '/bin/true'], env=environment(who), preexec_fn=become, capture_output=True)
+        p = subprocess.run([cfg.pidbox, 'run', *options, '--', '/bin/true'], env=environment(who), preexec_fn=become(who), capture_output=True)
         need(p.returncode == 0, f'the next box, {options}: status {p.returncode}, {p.stderr}')
     left = [f for _, _, files in os.walk(runtime(who)) for f in files]
     need(not left, f'left in the runtime directory: {left}')

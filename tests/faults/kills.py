@@ -2,8 +2,8 @@
 """Whoever is killed first, and at whatever moment: nothing of the box is left."""
 import json, os, signal, subprocess, time
 
-from faultlib import (Failed, Skipped, cfg, check_message, children_gone, end_all, environment, injected, libc, need, swept,
-                      words_of, UID)
+from faultlib import (Failed, Skipped, become, cfg, check_message, children_gone, end_all, environment, injected, libc, need, swept,
+                      words_of)
 
 # A command that leaves a daemon behind, so that set-up, running and end are all in one run.
 LEAVER = ['/bin/sh', '-c', 'setsid sleep 1000 >/dev/null 2>&1 & exit 3']
@@ -31,6 +31,10 @@ BOXES = [
 ]
 
 
+# The front of a detached box, which is the one that makes the calls.
+DETACHED = ['--detach', '--name', 'n', '--', *LEAVER]
+
+
 def counted(who, options, more, role):
     """How many system calls the role makes, when nothing happens to it."""
     o = injected(who, ['--list'], [*options, '--', *LEAVER], **more)
@@ -45,6 +49,33 @@ def front_killed(who, options, more, k, settle):
     need(o.signal == signal.SIGKILL if o.hit else o.status is not None, f'{o}')
     if o.hit:
         swept(who)
+
+
+def ask(who, *argv):
+    """A verb of pidbox's, as that user."""
+    p = subprocess.run([cfg.pidbox, *argv], env=environment(who), preexec_fn=become(who), capture_output=True, text=True)
+    return p.returncode, p.stdout, p.stderr
+
+
+def detached_killed(who, k, settle):
+    """A front that goes on by itself. Its caller has been told of the box or of its failure; either way the box has ended."""
+    o = injected(who, ['--kill', f'helper,{k},helper,{settle}'], DETACHED)
+    need(o.status in (0, 125), f'{o}')
+    need(o.out == ('n\n' if o.status == 0 else ''), f'{o}')
+    if o.status == 125:
+        check_message(o)
+    code, out, err = ask(who, 'ls', '--own', '--json')
+    need(code == 0 and not any(b['name'] == 'n' for b in json.loads(out)['boxes']), f'it is listed: {out}; {o}')
+    code, out, err = ask(who, 'kill', 'n')
+    need(code in (1, 125), f'kill: status {code}, {err}; {o}')
+    # How it ended, when the init could write that down; else nobody knows. The command itself ends with 3.
+    code, out, err = ask(who, 'wait', '--json', 'n')
+    if code == 125:
+        need(out == '' and ('STATUS_UNKNOWN' in err or 'NO_SUCH_BOX' in err), f'wait: {err}; {o}')
+    else:
+        rec = json.loads(out)
+        need((rec['reason'], code) in (('parent-gone', -9), ('exited', 3)), f'wait: status {code}, {out}; {o}')
+    swept(who)
 
 
 def init_killed(who, options, more, role, k):
@@ -68,16 +99,9 @@ def without_tracer(who, options, delay_us):
     if os.getuid() != 0 and who == 'root':
         raise Skipped('not root')
 
-    def become():
-        if who == 'user' and os.getuid() == 0:
-            os.setgroups([])
-            os.setresgid(UID, UID, UID)
-            os.setresuid(UID, UID, UID)
-            libc.prctl(4, 1, 0, 0, 0)  # dumpable again
-
     null = subprocess.DEVNULL
     p = subprocess.Popen([cfg.pidbox, 'run', *options, '--', '/bin/sleep', '1000'], stdin=null, stdout=null, stderr=null,
-                         env=environment(who), start_new_session=True, preexec_fn=become, cwd='/')
+                         env=environment(who), start_new_session=True, preexec_fn=become(who), cwd='/')
     until = time.monotonic() + delay_us / 1e6
     while time.monotonic() < until:
         pass
@@ -139,6 +163,14 @@ def cases(quick):
                 for settle in ((3,) if quick else (0, 10)):
                     yield f'before call {k}, {settle} ms', front_killed, (who, options, more, k, settle)
         yield f'SIGKILL of the front: {name}', who, fronts
+    for who in 'root', 'user':
+        def detached(who=who):
+            o = injected(who, ['--list'], DETACHED)
+            need(o.status == 0, f'without a fault: {o}')
+            for k in range(1, len(o.calls.get('helper', ())) + 1, 7 if quick else 1):
+                settle = 3 if quick else k % 2 * 10
+                yield f'before call {k}, {settle} ms', detached_killed, (who, k, settle)
+        yield 'SIGKILL of the front: detached', who, detached
     for name, who, options, more in BOXES:
         def inits(who=who, options=options, more=more):
             for role in 'child', 'init':
