@@ -156,6 +156,8 @@ static int visit(void *context, const struct registry_entry *entry)
 	if (e == NULL || e->depth == 0 ||
 	    (entry->pid_namespace != 0 && e->pid_namespace != 0 && entry->pid_namespace != e->pid_namespace))
 		return 0;
+	if (!registry_may_name(entry, known->init.pid))
+		return 0;
 	e->pidbox = 1;
 	if (entry->name[0] != '\0' && here)
 		e->name = pool_text(&list->pool, entry->name, strlen(entry->name));

@@ -5,7 +5,10 @@
 #include "base/io.h"
 #include "base/sys.h"
 #include "base/util.h"
+#include "core/address.h"
 #include "core/claim.h"
+#include "kern/pidns.h"
+#include "kern/proc.h"
 #include "kern/user.h"
 
 #include <dirent.h>
@@ -246,7 +249,7 @@ static bool read_named(const struct rundir *dir, const char *file, bool ended, s
 	CLEANUP(cleanup_close) int fd = -1;
 	struct entry e;
 
-	if (len == 0 || len >= sizeof(name) || (file[len] != '\0' && (!record || !ended)))
+	if (!address_is_name(file, len) || len >= sizeof(name) || (file[len] != '\0' && (!record || !ended)))
 		return false;
 	memcpy(name, file, len);
 	name[len] = '\0';
@@ -307,6 +310,34 @@ void registry_walk(bool ended, int (*visit)(void *context, const struct registry
 	rundir_walk(visit_folder, &all);
 }
 
+/* ------------------------------------------------------------ whose box it is */
+
+static int read_status(int proc, pid_t pid, struct proc_status *ret)
+{
+	CLEANUP(cleanup_close) int process = proc_open(proc, pid);
+	struct proc_details details;
+	int r = process < 0 ? process : proc_read_details(process, &details);
+
+	if (r == 0)
+		*ret = details.status;
+	return r;
+}
+
+bool registry_may_name(const struct registry_entry *entry, pid_t init)
+{
+	CLEANUP(cleanup_close) int proc = -1;
+	struct proc_status status;
+
+	if (entry->uid == 0 || entry->uid == geteuid())
+		return true;
+	proc = pidns_open_proc();
+	if (proc < 0 || read_status(proc, init, &status) < 0)
+		return false;
+	if (status.uid == entry->uid)
+		return true;
+	return status.parent > 0 && read_status(proc, status.parent, &status) == 0 && status.uid == entry->uid;
+}
+
 /* ------------------------------------------------------------ by id */
 
 struct search {
@@ -325,6 +356,8 @@ static int is_it(void *context, const struct registry_entry *entry)
 	if (entry->id.pid == 0 || !same || (entry->id.inode == 0 && entry->front_namespace != s->own))
 		return 0;
 	if (entry->pid_namespace != 0 && s->pid_namespace != 0 && entry->pid_namespace != s->pid_namespace)
+		return 0;
+	if (!registry_may_name(entry, s->init->pid))
 		return 0;
 	*s->ret = *entry;
 	s->found = true;

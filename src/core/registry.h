@@ -50,6 +50,12 @@ int registry_find_id(const struct pidref *init, uint64_t pid_namespace, struct r
  */
 void registry_walk(bool ended, int (*visit)(void *context, const struct registry_entry *entry), void *context);
 /**
+ * May this entry name the box with that init? A user writes into his directory what he likes: what another user than
+ * root and the caller has written counts for what his front, or he himself, runs.
+ * @param init  its number as the caller sees it; whoever holds it verifies it
+ */
+bool registry_may_name(const struct registry_entry *entry, pid_t init);
+/**
  * The record of a box that has ended.
  * @param ret_status  what `pidbox wait` exits with; ret_signal: 0: none
  * @param ret_record  the JSON, to be freed; may be NULL

@@ -277,6 +277,8 @@ static int by_name(struct finder *f)
 		return cannot_see(f, r);
 	if (r < 0 || !pidref_same(&t->entry.id, &t->process))
 		return no_such_box(f, "it has just ended");
+	if (!registry_may_name(&t->entry, t->process.pid) || pidref_verify(&t->process) < 0)
+		return no_such_box(f, "what that user has under that name is no box of his");
 	return by_held_process(f);
 }
 

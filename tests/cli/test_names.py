@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """--name, --replace, the runtime directory, and the control socket: who may use it, and what it bears."""
-import glob, os, random, signal, socket, stat, struct, subprocess, time
-from support import each, kernel, ns, quote, test, until
+import contextlib, glob, json, os, random, re, shutil, signal, socket, stat, struct, subprocess, time
+from support import children, comm, each, kernel, ns, quote, test, until
 
 SIGNAL, KILL, WAIT, EXEC, DONE, FAILED, ENDED = 1, 2, 3, 4, 64, 65, 68
 EACCES, EPROTO, EOPNOTSUPP, EINVAL = 13, 71, 95, 22
@@ -208,6 +208,82 @@ def others_directory(t):
     env = {**t.env, 'PIDBOX_RUNTIME_DIR': d}
     t.good(t.box('--', 'echo', 'fine', env=env), out='fine\n')
     t.error(t.box('--name', 'one', '--', 'true', env=env), 'DENIED', has='another user')
+
+
+def waits(p):
+    """Is it in its poll(2)?"""
+    with contextlib.suppress(OSError):
+        return open(f'/proc/{p.pid}/syscall').read().split()[0] in ('7', '271', '73')
+
+
+def own_world(t, *argv, **kw):
+    """A PID namespace of root's that is none of pidbox's: (Popen, its PID 1)."""
+    p = t.start(['unshare', '-fp', '--kill-child', '--mount-proc', *argv], **kw)
+    t.ok(until(lambda: children(p.pid) and comm(children(p.pid)[0]) == ' '.join(argv), 10), 'it is there')
+    return p, children(p.pid)[0]
+
+
+@test(modes='root', limit=60)
+def entries_of_another_user(t):
+    """What a user writes into his directory counts for his boxes, and for nobody else's."""
+    uid, base = 54397, '/tmp/pidbox-54397'
+    shutil.rmtree(base, ignore_errors=True)
+    t.cleanups.append(lambda: shutil.rmtree(base, ignore_errors=True))
+    env = {k: v for k, v in t.env.items() if k != 'PIDBOX_RUNTIME_DIR'}
+    his = t.start_box('--name', 'his', '--', 'sh', '-c', 'echo up; exec sleep 1000', env=env, cwd='/',
+                      user=uid, group=uid, extra_groups=[])
+    t.eq(his.out.line(15), 'up', 'his own box')
+    world, init = own_world(t, 'sleep', '1000')
+    entry, = glob.glob(f'{base}/*/his')
+    mark = os.fstat(os.pidfd_open(init)).st_ino
+    forged = re.sub(r'^id .*$', f'id {init}:{mark}', open(entry).read(), flags=re.M)
+    forged = re.sub(r'^pid_namespace .*$', f'pid_namespace {os.stat(f"/proc/{init}/ns/pid").st_ino}', forged, flags=re.M)
+    if t.init_of(his) and ':' not in open(entry).read().split('id ')[1].split()[0]:
+        t.skip('no inode numbers of processes here')
+    for name, text in (('liar', forged), ('liar:exit', 'exit 42 0\n{"schema":1}\n')):
+        with open(f'{os.path.dirname(entry)}/{name}', 'w') as f:
+            f.write(text)
+        os.chown(f.name, uid, uid)
+    with t.case('ls'):
+        boxes = {b['init_pid']: b for b in json.loads(t.good(t.run([t.pidbox, 'ls', '--json'])).out)['boxes']}
+        t.eq((boxes[init]['name'], boxes[init]['pidbox']), (None, False), 'it is not called so')
+        t.eq((boxes[t.init_of(his)]['name'], boxes[t.init_of(his)]['pidbox']), ('his', True), 'his is')
+    with t.case('by that name'):
+        for verb in 'kill', 'ps':
+            t.error(t.run([t.pidbox, verb, f'liar@{uid}']), 'NO_SUCH_BOX')
+        t.ok(os.path.exists(f'/proc/{init}/exe'), 'it lives')
+    with t.case('by its PID'):
+        t.good(t.run([t.pidbox, 'exec', str(init), '--', 'echo', 'in']), out='in\n')
+        w = t.start([t.pidbox, 'wait', '--json', str(init)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        t.ok(until(lambda: waits(w), 10), 'it waits')
+        t.good(t.run([t.pidbox, 'kill', '--grace', '0', str(init)]))
+        out, err = w.communicate(timeout=15)
+        t.ok(w.returncode == -9 or (w.returncode == 125 and b'STATUS_UNKNOWN' in err), f'its own end: {w.returncode}, {out}, {err}')
+        t.finish(world)
+    t.good(t.run([t.pidbox, 'kill', '--grace', '0', f'his@{uid}']))
+    t.eq(t.finish(his), -9, 'root ends his box by its name')
+
+
+@test
+def names_that_are_none(t):
+    """Files that are called as no box can be have no say: a list of names has one a line."""
+    p = named(t, 'one')
+    text = open(f'{folder(t)}/one').read()
+    os.unlink(f'{folder(t)}/one')
+    odd = ['a\nline', '9num', '-rf', '\x1b[31mred', 'x' * 65]
+    for name in odd:
+        for file, what in ((name, text), (f'{name}:exit', 'exit 3 0\n{"schema":1}\n')):
+            with open(f'{folder(t)}/{file}', 'w') as f:
+                f.write(what)
+    got = [b['name'] for b in json.loads(t.good(t.run([t.pidbox, 'ls', '--own', '--all', '--json'])).out)['boxes']]
+    t.eq([n for n in got if n in odd], [], 'in a list')
+    lines = t.good(t.run([t.pidbox, 'ls', '-aq'])).out.splitlines()
+    t.ok(not {'line', *odd} & set(lines), f'by name: {lines}')
+    for name in odd:
+        for file in name, f'{name}:exit':
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f'{folder(t)}/{file}')
+    stop(t, p)
 
 
 @test(modes='root')
