@@ -12,8 +12,8 @@
  *                                           SIG; TARGET may be "group", the front's process group
  *
  * Roles: front; child: what the front cloned with CLONE_NEWPID, init: the same after its exec; command: what the init
- * started, run: the same after its exec; helper: other children of the front (with --detach the front is the caller, and
- * this the front that goes on by itself); other. K, N and NR are decimal.
+ * started, run: the same after its exec; helper: other children of the front (with --detach the front is the caller,
+ * and this the front that goes on by itself); other. K, N and NR are decimal.
  *
  * The log has lines "call ROLE K NR", "hit ROLE K NR" ("late" when it was after the command's end), "left ROLE PID" for
  * what was there SECONDS after the front's end (it is killed then), and "front STATUS" as waitpid(2) gave it. Exit
