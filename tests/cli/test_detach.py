@@ -153,7 +153,8 @@ def events(t):
 
 @test
 def waiting(t):
-    t.good(t.box('-d', '--name', 'one', '--', 'sh', '-c', 'trap "exit 6" TERM; while :; do sleep 0.05; done'))
+    t.good(t.box('-d', '--name', 'one', '--', 'sh', '-c', 'trap "exit 6" TERM; touch up; while :; do sleep 0.05; done'))
+    t.ok(until(lambda: os.path.exists(t.path('up')), 15), 'it has its trap')
     s = connect(socket_of(t, 'one'))
     socket.send_fds(s, [request(WAIT)], [os.pidfd_open(os.getpid())])
     t.eq(ask(socket_of(t, 'one'), KILL), (DONE, 0, 0), 'the end')
