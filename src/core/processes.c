@@ -120,21 +120,6 @@ static int take(struct taking *t, pid_t pid, int process)
 
 /* ------------------------------------------------------------ who is inside: the box's own procfs */
 
-/*
- * The directory that the box calls /proc, without asking any file system: one that it has mounted there may never
- * answer. Before Linux 5.12 the way to it is walked as any other.
- */
-static int find_procfs(const struct taking *t)
-{
-	char path[32];
-	int fd = quiet_open(t->tr.proc, t->box->init.pid, "/proc");
-
-	if (fd != -EINVAL && fd != -ENOSYS)
-		return fd;
-	(void)snprintf(path, sizeof(path), "%d/root/proc", (int)t->box->init.pid);
-	return sys_openat(t->tr.proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
 /* Is it the top of a procfs, and none that hides processes? When that cannot be told, it may. */
 static bool is_whole(const struct taking *t, int fd)
 {
@@ -170,7 +155,9 @@ static int open_procfs(const struct taking *t)
 	if (fd >= 0 && pidns_inode_of(fd, 1) == t->ns)
 		return fd;
 	cleanup_close(&fd);
-	found = find_procfs(t);
+	/* A file system that the box has mounted there may never answer. Before Linux 5.12 that cannot be avoided, and
+	 * every process is looked at instead. */
+	found = quiet_open(t->tr.proc, t->box->init.pid, "/proc");
 	fd = found >= 0 && is_whole(t, found) ? quiet_reopen(t->tr.proc, found) : -1;
 	if (fd >= 0 && pidns_inode_of(fd, 1) == t->ns && pidref_verify(&t->box->init) == 0)
 		return fd;
