@@ -179,8 +179,8 @@ def podman(t):
     """A container of podman's own: PID 1, its id, the runtime as its cgroup tells it. Nothing of it is where podman keeps its own."""
     if not shutil.which('podman') or not shutil.which('crun'):
         t.skip('podman and crun are not installed')
-    top = tempfile.mkdtemp(prefix='pb-', dir='/tmp')  # podman takes no long names
     group = group_of_our_own(t)
+    top = tempfile.mkdtemp(prefix='pb-', dir='/tmp')  # podman takes no long names
     with open(f'{top}/containers.conf', 'w') as f:
         f.write('[containers]\ndefault_ulimits = []\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "crun"\nlock_type = "file"\n')
     env = {**t.env, 'CONTAINERS_CONF': f'{top}/containers.conf'}
