@@ -109,8 +109,9 @@ int signals_fatal_pending(int fd, bool *ret_stop); /* while held: the signal tha
 struct relay {
 	struct pidbox *box;
 	struct terminal *terminal;
-	int signals; /* from signals_open */
-	int tty;     /* master of the box's own terminal, or -EBADF */
+	int signals;   /* from signals_open */
+	int tty;       /* master of the box's own terminal, or -EBADF */
+	bool detached; /* there is nobody who would let us go on, had we stopped with the command */
 };
 int relay_run(struct relay *r, struct pidbox_result *ret); /* @return as pidbox_wait */
 /* Wait for the byte on --hold-fd. @return 0; -ECANCELED at its end; a signal that ends us */

@@ -301,6 +301,7 @@ static int run_front(struct run *run)
 	out_ended_by(run->fatal);
 	run->relay.terminal = run->detached ? NULL : terminal_save();
 	run->relay.tty = -EBADF;
+	run->relay.detached = run->detached;
 	status = start(run);
 	if (status != 0)
 		return status;

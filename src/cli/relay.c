@@ -70,7 +70,7 @@ static void take_events(struct loop *l)
 		switch (ev.type) {
 		case PIDBOX_EVENT_STOPPED:
 			pidbox_get_info(l->r->box, &info);
-			if (l->r->tty < 0)
+			if (l->r->tty < 0 && !l->r->detached)
 				terminal_stop_self(l->r->terminal, ev.signal, &info);
 			break;
 		case PIDBOX_EVENT_ECHO:
@@ -161,7 +161,7 @@ int relay_hold(struct relay *r, int hold_fd)
 		sig = fds[1].revents != 0 ? signals_fatal_pending(r->signals, &stop) : 0;
 		if (sig != 0)
 			return sig;
-		if (stop)
+		if (stop && !r->detached)
 			terminal_stop_self(r->terminal, SIGTSTP, NULL);
 		if (fds[0].revents == 0)
 			continue;

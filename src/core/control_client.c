@@ -118,6 +118,49 @@ static int connect_to(const char *path)
 	return r < 0 ? r : take_fd(&fd);
 }
 
+/* @return true: who listens there is the front, it is stopped, and *ret holds it */
+static bool find_stopped(int fd, const struct pidref *init, struct pidref *ret)
+{
+	CLEANUP(cleanup_close) int proc = pidns_open_proc();
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	struct proc_stat stat;
+
+	if (proc < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0 ||
+	    pidref_open(peer.pid, ret) < 0)
+		return false;
+	if (proc_read_stat(proc, init->pid, &stat) == 0 && stat.parent == peer.pid && pidref_verify(init) == 0 &&
+	    proc_read_stat(proc, peer.pid, &stat) == 0 && stat.state == 'T' && pidref_verify(ret) == 0)
+		return true;
+	pidref_close(ret);
+	return false;
+}
+
+pid_t control_stopped_front(int fd, const struct pidref *init)
+{
+	struct pidref front;
+	pid_t pid;
+
+	if (!find_stopped(fd, init, &front))
+		return 0;
+	pid = front.pid;
+	pidref_close(&front);
+	return pid;
+}
+
+void control_wake(int fd, const struct pidref *init, const struct control_request *request)
+{
+	bool ends = request->type == CONTROL_KILL || (request->type == CONTROL_SIGNAL && request->signal == SIGKILL);
+	struct pidref front;
+
+	if (!ends && !(request->type == CONTROL_SIGNAL && request->signal == SIGCONT))
+		return;
+	if (!find_stopped(fd, init, &front))
+		return;
+	(void)pidref_signal(&front, SIGCONT);
+	pidref_close(&front);
+}
+
 int control_connect(const struct registry_entry *entry, const struct pidref *init, struct pidbox_error *err)
 {
 	int fd = connect_to(entry->socket);
@@ -252,6 +295,8 @@ int control_ask(const struct registry_entry *entry, const struct pidref *init, c
 
 	if (fd < 0)
 		return r;
+	if (r == 0)
+		control_wake(fd, init, request);
 	/* Who is refused at once may have been answered before he has spoken. */
 	if (r == 0 || r == -EPIPE)
 		r = control_receive(fd, timeout_us, reply, &came);

@@ -40,6 +40,10 @@ int control_ask(const struct registry_entry *entry, const struct pidref *init, c
 /** Is it for a lack of the caller's own (descriptors, memory) that the front was not asked? That says nothing of the
  * front. */
 bool control_lacks(int r);
+/** Is the front that listens there stopped? @return its PID, or 0 */
+pid_t control_stopped_front(int fd, const struct pidref *init);
+/** What is to end the box, or let it go on, reaches a front that is stopped, too: it gets SIGCONT. */
+void control_wake(int fd, const struct pidref *init, const struct control_request *request);
 /** The words for an errno of control_ask and control_receive. @return r */
 int control_failed(int r, struct pidbox_error *err);
 

@@ -10,6 +10,7 @@
 #include "base/parse.h"
 #include "base/sys.h"
 #include "base/util.h"
+#include "core/control_client.h"
 #include "core/diagnose.h"
 #include "core/enter.h"
 #include "core/plan.h"
@@ -218,6 +219,16 @@ static int box_is_dead(struct pidbox_error *err)
 	return r;
 }
 
+static int front_is_stopped(pid_t front, struct pidbox_error *err)
+{
+	int r = err_set(err, ETIMEDOUT, PIDBOX_CODE_NONE, "starting a process in the box");
+
+	err_why(err, "the box's front, PID %d, is stopped (T in ps(1)): nobody hands the command to the box",
+		(int)front);
+	err_fix(err, "let it go on: kill -CONT %d", (int)front);
+	return r;
+}
+
 static int interrupted(struct pidbox_error *err)
 {
 	int r = err_set(err, EINTR, PIDBOX_CODE_NONE, "starting a process in the box");
@@ -277,7 +288,10 @@ static bool is_readable(int fd)
 
 static int wait_for_start(struct pidbox_exec *exec, const struct exec_request *req, struct pidbox_error *err)
 {
-	int64_t give_up_at = 0;
+	const int64_t patience = req->spec->timeout_us > 0 && req->spec->timeout_us < CONTROL_PATIENCE_US
+					 ? req->spec->timeout_us
+					 : CONTROL_PATIENCE_US;
+	int64_t give_up_at = 0, look_at = later(exec->t0_us, patience);
 	int r = 1;
 
 	while (r == 1) {
@@ -286,7 +300,7 @@ static int wait_for_start(struct pidbox_exec *exec, const struct exec_request *r
 			{ .fd = give_up_at == 0 ? req->interrupt_fd : -1, .events = POLLIN },
 		};
 		struct control_reply reply;
-		pid_t about;
+		pid_t about, front = 0;
 		int64_t left;
 
 		r = exec_receive(exec, &reply, &about);
@@ -299,10 +313,17 @@ static int wait_for_start(struct pidbox_exec *exec, const struct exec_request *r
 		if (exec->connection < 0)
 			return dropped(exec, req, err);
 		r = 1;
-		left = give_up_at == 0 ? -1 : give_up_at - now_us();
-		if (give_up_at != 0 && left <= 0)
+		if (give_up_at != 0 && now_us() >= give_up_at)
 			return interrupted(err);
-		(void)poll(fds, ARRAY_LEN(fds), left < 0 ? -1 : (int)(left / 1000 + 1));
+		left = (give_up_at != 0 && give_up_at < look_at ? give_up_at : look_at) - now_us();
+		if (left <= 0) {
+			front = control_stopped_front(exec->connection, &exec->init);
+			if (front > 0)
+				return front_is_stopped(front, err);
+			look_at = later(now_us(), patience);
+			continue;
+		}
+		(void)poll(fds, ARRAY_LEN(fds), (int)(left / 1000 + 1));
 		if (give_up_at == 0 && is_readable(req->interrupt_fd))
 			give_up_at = later(now_us(), US_PER_S);
 	}

@@ -96,9 +96,10 @@ int pidbox_target_signal(struct pidbox_target *target, int sig, struct pidbox_er
 	if (!target->live || pidref_has_ended(&target->init))
 		return -ESRCH;
 	r = control_ask(&target->entry, &target->init, &request, NULL, 0, CONTROL_PATIENCE_US, &reply, NULL, err);
-	if (r == -EACCES || r == -EPERM)
+	/* Without its front the box is ending by itself; until then its init passes on what it gets. */
+	if (r == -EACCES || r == -EPERM || r == -ESRCH || r == -EPIPE)
 		return signal_ref(target, sig, err);
-	return r == -EPIPE ? -ESRCH : r;
+	return r;
 }
 
 /* ------------------------------------------------------------ the ladder */
@@ -183,6 +184,7 @@ static void begin_by_front(struct ladder *l, int64_t grace_us)
 	l->socket = control_connect(&e->target->entry, &e->target->init, &e->error);
 	r = l->socket < 0 ? l->socket : control_send(l->socket, &request, NULL, 0);
 	if (r == 0 || r == -EPIPE) {
+		control_wake(l->socket, &e->target->init, &request);
 		climb(l, STAGE_ASKED, CONTROL_PATIENCE_US);
 		return;
 	}
@@ -190,8 +192,10 @@ static void begin_by_front(struct ladder *l, int64_t grace_us)
 	l->socket = -1;
 	if (goes_by_signal(r))
 		begin_by_signal(l, grace_us);
+	else if (r == -ESRCH) /* the init has seen the end of its front, and keeps the grace that it was given */
+		climb(l, STAGE_GRACE, grace_us < 0 ? DEFAULT_GRACE_US : grace_us);
 	else
-		kill_now(l); /* without a front there is no grace */
+		kill_now(l);
 }
 
 static void begin(struct ladder *l, int64_t grace_us)

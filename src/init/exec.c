@@ -18,6 +18,7 @@
 #include "core/control.h"
 #include "kern/sig.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -419,13 +420,21 @@ static int clone_one(struct box *b, struct exec *x, const int *fds, uint32_t fla
 	return r;
 }
 
+/* Its front may have been stopped, and the client have given up since: it was told that nothing runs. */
+static bool has_gone(int connection)
+{
+	struct pollfd p = { .fd = connection, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 /* @return 0: the connection is the exec's; -errno, and *ret_step */
 static int start(struct box *b, const int *fds, enum exec_step *ret_step)
 {
 	struct exec *x = find_free();
 	struct exec_payload head;
 	size_t size = 0;
-	int r = x == NULL ? -EAGAIN : look_at_payload(fds[1], &head, &size);
+	int r = x == NULL ? -EAGAIN : has_gone(fds[0]) ? -EPIPE : look_at_payload(fds[1], &head, &size);
 
 	*ret_step = EXEC_STEP_TAKE;
 	if (r < 0)

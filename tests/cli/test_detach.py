@@ -181,6 +181,86 @@ def front_killed(t):
     clean(t)
 
 
+def state(pid):
+    """The letter of proc_pid_stat(5)."""
+    try:
+        with open(f'/proc/{pid}/stat') as f:
+            return f.read().rpartition(')')[2].split()[0]
+    except OSError:
+        return None
+
+
+def processes_of(t, name):
+    """Front, init and command of a box."""
+    row = json.loads(t.good(t.run([t.pidbox, 'ps', '--json', name])).out)['processes']
+    init, command = row[0]['pid'], row[1]['pid']
+    with open(f'/proc/{init}/stat') as f:
+        return int(f.read().rpartition(')')[2].split()[1]), init, command
+
+
+@test
+def a_command_that_stops_itself(t):
+    """There is no shell that would let the front go on: it stays, and the box can be reached as ever."""
+    t.good(t.run([t.pidbox, 'run', '-d', '--name', 'st', '--', 'sh', '-c', 'kill -STOP $$; exit 3']), out='st\n')
+    front, _, command = processes_of(t, 'st')
+    t.ok(until(lambda: state(command) == 'T', 10), 'the command is stopped')
+    t.good(t.run([t.pidbox, 'exec', 'st', '--', 'echo', 'here']), out='here\n')
+    t.ok(state(front) in 'SR', 'its front is not')
+    t.good(t.run([t.pidbox, 'kill', '-CONT', 'st']))
+    t.good(t.run([t.pidbox, 'wait', 'st']), code=3)
+    until_kept(t, 'st')
+    clean(t)
+
+
+@test(limit=60)
+def a_front_that_is_stopped(t):
+    """exec says so, in the time that it was given; what lets the box go on, or ends it, reaches the front."""
+    t.good(t.run([t.pidbox, 'run', '-d', '--name', 'sf', '--', 'sleep', '1007']), out='sf\n')
+    front, init, command = processes_of(t, 'sf')
+    os.kill(front, signal.SIGSTOP)
+    t.ok(until(lambda: state(front) == 'T', 10), 'it is stopped')
+    # What it would have got lies with the front until that goes on: no pipe of ours.
+    with open(t.path('err'), 'w+') as err:
+        p = t.start([t.pidbox, 'exec', '--timeout', '300ms', 'sf', '--', 'touch', t.path('was-run')], stdout=err, stderr=err)
+        t.eq(t.finish(p), 125, 'status of exec')
+        err.seek(0)
+        said = err.read()
+    t.ok(f'PID {front}, is stopped' in said and f'kill -CONT {front}' in said, said)
+    t.good(t.run([t.pidbox, 'kill', '-CONT', 'sf']))
+    t.ok(until(lambda: state(front) in 'SR', 10), 'it goes on')
+    t.good(t.run([t.pidbox, 'exec', 'sf', '--', 'echo', 'here']), out='here\n')
+    t.ok(not os.path.exists(t.path('was-run')), 'what was given up is not run later')
+    for args in ['--grace', '5s'], ['-KILL']:
+        os.kill(front, signal.SIGSTOP)
+        t.ok(until(lambda: state(front) == 'T', 10), 'it is stopped')
+        t.good(t.run([t.pidbox, 'kill', *args, 'sf']))
+        t.eq(t.run([t.pidbox, 'wait', 'sf']).code, -15 if args[0] == '--grace' else -9, f'how it ended: {args}')
+        until_kept(t, 'sf')
+        if args[0] == '--grace':
+            t.good(t.run([t.pidbox, 'run', '-d', '--name', 'sf', '--', 'sleep', '1007']), out='sf\n')
+            front, init, command = processes_of(t, 'sf')
+    clean(t)
+
+
+@test(limit=60)
+def killed_in_its_own_grace(t):
+    """Its front was killed: the init keeps the grace of the box, and kill the one that it was given."""
+    script = 'trap "echo term; sleep 0.5; exit 6" TERM; echo up; while :; do sleep 0.1; done'
+    for how in ['--grace', '20s'], []:
+        t.good(t.run([t.pidbox, 'run', '-d', '--name', 'g', '--grace', '20s', '--log', 'log', '--', 'sh', '-c', script]), out='g\n')
+        t.ok(until(lambda: os.path.exists(t.path('log')) and 'up' in open(t.path('log')).read(), 10), 'its trap is set')
+        front, init, command = processes_of(t, 'g')
+        os.kill(front, signal.SIGKILL)
+        t.ok(until(lambda: 'term' in open(t.path('log')).read(), 10), 'it is asked to end')
+        t.good(t.run([t.pidbox, 'kill', *how, 'g']))
+        got = until_kept(t, 'g')
+        t.eq(got[:2], (6, 0), f'it ended by itself: {how}')
+        t.good(t.run([t.pidbox, 'wait', 'g']), code=6)
+        os.unlink(t.path('log'))
+        t.good(t.box('--', 'true')) # sweeps what a front that was killed has left
+        clean(t)
+
+
 @test(limit=60)
 def caller_killed(t):
     """At any moment: either the box is there and its name is known, or nothing is."""
