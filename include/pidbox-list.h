@@ -42,7 +42,9 @@ enum pidbox_list_status {
 
 /** One PID namespace. Its strings belong to the list. */
 struct pidbox_list_entry {
-	const char *name;       /**< of a box of pidbox's own; NULL: none */
+	/** Of a box of pidbox's own, as pidbox_open takes it from this caller: NAME, another user's NAME@UID. NULL: it
+	 * has none, or none that the caller could say (its front has another runtime directory) */
+	const char *name;
 	char id[48];            /**< "PID:INODE" of PID 1, stable; "": not known */
 	uint64_t pid_namespace; /**< inode number; 0: not known (another user's, who does not let it be opened) */
 	uint64_t parent;        /**< inode number of the namespace that it lies in; 0: not known, or not visible */

@@ -109,6 +109,17 @@ static void read_record(struct pidbox_list *list, const char *record, struct pid
 	free(words);
 }
 
+/* What the caller says to mean it: a name alone is one of his own. The number of a user is never another's, as a name
+ * in the user database may be. */
+static const char *address_of(struct pidbox_list *list, const struct registry_entry *entry)
+{
+	char text[REGISTRY_NAME_SIZE + 16];
+	int len = entry->uid == geteuid() ? snprintf(text, sizeof(text), "%s", entry->name)
+					  : snprintf(text, sizeof(text), "%s@%u", entry->name, entry->uid);
+
+	return pool_text(&list->pool, text, (size_t)len);
+}
+
 static int add_ended(struct naming *naming, const struct registry_entry *entry)
 {
 	struct pidbox_list *list = naming->listing->list;
@@ -119,7 +130,7 @@ static int add_ended(struct naming *naming, const struct registry_entry *entry)
 	if (e == NULL)
 		return -ENOMEM;
 	*e = (struct pidbox_list_entry){
-		.name = pool_text(&list->pool, entry->name, strlen(entry->name)),
+		.name = address_of(list, entry),
 		.parent = naming->listing->scan.own,
 		.depth = 1,
 		.uid = entry->uid,
@@ -141,14 +152,15 @@ static int visit(void *context, const struct registry_entry *entry)
 	struct pidbox_list *list = naming->listing->list;
 	const struct known key = { .init = entry->id }, *known;
 	bool here = entry->front_namespace == naming->listing->scan.own;
+	bool named = entry->searched && entry->name[0] != '\0';
 	struct pidbox_list_entry *e;
 
-	/* A name is good in the PID namespace of its front, and so is the number of an id without an inode. */
 	if (entry->id.pid == 0) {
-		if (naming->ended && here && entry->name[0] != '\0')
+		if (naming->ended && named)
 			naming->error = add_ended(naming, entry);
 		return naming->error;
 	}
+	/* The number of an id without an inode is good in the PID namespace of its front. */
 	if (entry->id.inode == 0 && !here)
 		return 0;
 	known = bsearch(&key, naming->known, naming->n, sizeof(key), compare);
@@ -159,8 +171,8 @@ static int visit(void *context, const struct registry_entry *entry)
 	if (!registry_may_name(entry, known->init.pid))
 		return 0;
 	e->pidbox = 1;
-	if (entry->name[0] != '\0' && here)
-		e->name = pool_text(&list->pool, entry->name, strlen(entry->name));
+	if (named && e->name == NULL)
+		e->name = address_of(list, entry);
 	return 0;
 }
 

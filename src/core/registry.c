@@ -42,6 +42,7 @@ static void begin(const struct rundir *dir, struct registry_entry *ret)
 		.id = PIDREF_NONE,
 		.front_namespace = dir->pid_namespace,
 		.uid = dir->uid,
+		.searched = dir->searched,
 	};
 }
 

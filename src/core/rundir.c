@@ -168,6 +168,7 @@ static int open_folder(uid_t uid, bool create, struct rundir *ret)
 		return dir.fd;
 	if (create)
 		share_lock(dir.fd);
+	dir.searched = true;
 	*ret = dir;
 	return 0;
 }
@@ -292,12 +293,16 @@ void rundir_address(int fd, const char *path, const char *name, struct sockaddr_
 struct walk {
 	int (*visit)(void *context, const struct rundir *dir);
 	void *context;
+	char base[RUNDIR_PATH_SIZE]; /* the caller's own */
+	uint64_t own;                /* PID namespace */
 	int r;
 };
 
 static void walk_base(struct walk *w, const char *base, uid_t uid)
 {
 	struct rundir folder = { .uid = uid };
+	char searched[RUNDIR_PATH_SIZE];
+	bool is_searched = base_of(uid, searched, sizeof(searched)) == 0 && strcmp(base, searched) == 0;
 	struct stat st;
 	int fd = open_private(AT_FDCWD, base, uid, false, &st);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -315,6 +320,7 @@ static void walk_base(struct walk *w, const char *base, uid_t uid)
 		folder.fd = open_private(fd, e->d_name, uid, false, &st);
 		if (folder.fd < 0)
 			continue;
+		folder.searched = is_searched && folder.pid_namespace == w->own;
 		w->r = w->visit(w->context, &folder);
 		(void)close(folder.fd);
 	}
@@ -334,7 +340,8 @@ static void walk_users(struct walk *w, const char *parent, const char *prefix, c
 
 		if (strncmp(e->d_name, prefix, skip) != 0 || !parse_id(e->d_name + skip, &uid) || uid >= UINT32_MAX)
 			continue;
-		if (snprintf(base, sizeof(base), "%s/%s%s", parent, e->d_name, suffix) < (int)sizeof(base))
+		if (snprintf(base, sizeof(base), "%s/%s%s", parent, e->d_name, suffix) < (int)sizeof(base) &&
+		    strcmp(base, w->base) != 0)
 			walk_base(w, base, (uid_t)uid);
 	}
 	if (dir != NULL)
@@ -343,14 +350,13 @@ static void walk_users(struct walk *w, const char *parent, const char *prefix, c
 
 void rundir_walk(int (*visit)(void *context, const struct rundir *dir), void *context)
 {
-	struct walk w = { .visit = visit, .context = context };
-	char base[RUNDIR_PATH_SIZE];
+	struct walk w = { .visit = visit, .context = context, .own = rundir_own_namespace() };
 
-	if (base_of(geteuid(), base, sizeof(base)) == 0)
-		walk_base(&w, base, geteuid());
+	if (base_of(geteuid(), w.base, sizeof(w.base)) == 0)
+		walk_base(&w, w.base, geteuid());
 	/* A user's directory may be in two places; each entry is in one. */
 	if (w.r == 0 && geteuid() == 0) {
-		if (strcmp(base, "/run/pidbox") != 0)
+		if (strcmp(w.base, "/run/pidbox") != 0)
 			walk_base(&w, "/run/pidbox", 0);
 		if (w.r == 0)
 			walk_users(&w, "/run/user", "", "/pidbox");

@@ -29,6 +29,7 @@ struct rundir {
 	uint64_t pid_namespace;
 	uid_t uid;
 	bool others;                 /* there may be other folders beside it */
+	bool searched;               /* it is where a name of that user is looked for, by this caller */
 	char base[RUNDIR_PATH_SIZE]; /* the directory that the folder is in */
 };
 

@@ -247,7 +247,7 @@ def entries_of_another_user(t):
     with t.case('ls'):
         boxes = {b['init_pid']: b for b in json.loads(t.good(t.run([t.pidbox, 'ls', '--json'])).out)['boxes']}
         t.eq((boxes[init]['name'], boxes[init]['pidbox']), (None, False), 'it is not called so')
-        t.eq((boxes[t.init_of(his)]['name'], boxes[t.init_of(his)]['pidbox']), ('his', True), 'his is')
+        t.eq((boxes[t.init_of(his)]['name'], boxes[t.init_of(his)]['pidbox']), (f'his@{uid}', True), 'his is')
     with t.case('by that name'):
         for verb in 'kill', 'ps':
             t.error(t.run([t.pidbox, verb, f'liar@{uid}']), 'NO_SUCH_BOX')
