@@ -41,13 +41,17 @@ struct pidbox_processes;
  * /proc of its own and the kernel translates PIDs (6.11); else every process of the machine is looked at.
  * @param box  NULL: the caller's own PID namespace
  * @param ret  the caller's, to be freed with pidbox_processes_free
- * @return 0; negative errno with err filled: -ESRCH (NO_SUCH_BOX) when it has ended, -EACCES (DENIED), -ENOMEM
+ * @return 0; negative errno with err filled: -ESRCH (NO_SUCH_BOX) when it has ended, -EACCES (DENIED) when
+ *         nothing in it may be looked at by this user, -ENOMEM
  */
 PIDBOX_API int pidbox_processes(const struct pidbox_target *box, struct pidbox_processes **ret,
 				struct pidbox_error *err);
 /** Number index, by inside_pid. @return 0 and *ret, or -ENOENT after the last one */
 PIDBOX_API int pidbox_processes_get(const struct pidbox_processes *list, size_t index, struct pidbox_process *ret);
-/** How many processes of the machine may have been in it, but could not be looked at by this user. */
+/**
+ * How many processes of other users could not be looked at. Of a box (not of the caller's own namespace) they are
+ * those that may be in it and as well elsewhere: the kernel does not tell this user (before 6.11).
+ */
 PIDBOX_API uint64_t pidbox_processes_unseen(const struct pidbox_processes *list);
 /** Free a list; NULL is fine. */
 PIDBOX_API void pidbox_processes_free(struct pidbox_processes *list);

@@ -106,6 +106,7 @@ int cmd_ps(int argc, char **argv)
 	};
 	struct pidbox_processes *list = NULL;
 	struct pidbox_target *box = NULL;
+	struct pidbox_target_info info = { .own = true };
 	struct pidbox_error err = { 0 };
 	int at, r = 0;
 
@@ -115,6 +116,8 @@ int cmd_ps(int argc, char **argv)
 		r = pidbox_open(argv[at], &box, &err);
 	if (r == 0)
 		r = pidbox_processes(box, &list, &err);
+	if (box != NULL)
+		pidbox_target_get_info(box, &info);
 	pidbox_close(box);
 	if (r < 0) {
 		out_error(&err);
@@ -126,9 +129,7 @@ int cmd_ps(int argc, char **argv)
 		print_table(list);
 		at = finish_output();
 	}
-	if (pidbox_processes_unseen(list) > 0)
-		out_note("pidbox: %llu processes of other users could not be looked at; there may be more in the box\n",
-			 (unsigned long long)pidbox_processes_unseen(list));
+	processes_note(info.own, pidbox_processes_unseen(list));
 	pidbox_processes_free(list);
 	return at;
 }

@@ -263,9 +263,7 @@ int cmd_tree(int argc, char **argv)
 		return PIDBOX_EXIT_FAILED;
 	}
 	r = json ? print_json(&t) : dot ? print_dot(&t) : print_tree(&t);
-	if (!json && pidbox_list_unseen(t.list) > 0)
-		out_note("pidbox: %llu processes of other users could not be looked at\n",
-			 (unsigned long long)pidbox_list_unseen(t.list));
+	processes_note(t.root == 0, t.unseen);
 	tree_end(&t);
 	return r;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/process_words.h"
 
+#include "cli/cli.h"
+
 #include <string.h>
 
 static void number(struct sink *s, const char *key, int64_t value)
@@ -32,4 +34,13 @@ void process_json(struct sink *s, const struct pidbox_process *p)
 	sink_str(s, ",\"command\":");
 	sink_arguments(s, p->command, p->command_size);
 	sink_str(s, "}");
+}
+
+void processes_note(bool own, uint64_t unseen)
+{
+	if (unseen > 0 && own)
+		out_note("pidbox: %llu processes of other users could not be looked at\n", (unsigned long long)unseen);
+	else if (unseen > 0)
+		out_note("pidbox: there may be more in the box: in which boxes the processes of other users are could "
+			 "not be looked at\n");
 }

@@ -8,5 +8,7 @@
 #include <pidbox.h>
 
 void process_json(struct sink *s, const struct pidbox_process *p);
+/** Say on standard error that not all is shown. own: of the caller's own namespace, in which all that there are are */
+void processes_note(bool own, uint64_t unseen);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/tree.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,12 +107,16 @@ static int connect_all(struct tree *t)
 
 	for (size_t i = 0; r == 0 && i < t->n; i++)
 		t->all[i].parent = find(x.pids, t->n, (uint64_t)t->all[i].p.parent_pid);
+	t->unseen = pidbox_processes_unseen(t->processes);
 	for (size_t i = t->n; r == 0 && i-- > 0;) {
 		struct tree_process *q = &t->all[i];
 
 		q->ns = place(t, &x, q);
-		if (q->ns == SIZE_MAX)
-			continue; /* it has ended, and its box with it, before that was looked at */
+		if (q->ns == SIZE_MAX) {
+			/* It has ended, and its box with it, before that was looked at; or that may not be known. */
+			t->unseen += q->p.pid_namespace == 0 && (kill(q->p.pid, 0) == 0 || errno != ESRCH);
+			continue;
+		}
 		q->next = t->first[q->ns];
 		t->first[q->ns] = i;
 	}
@@ -192,6 +197,8 @@ int tree_begin(struct tree *t, const struct pidbox_target *box, struct pidbox_er
 			t->root = find_root(t, box);
 		if (r == 0 && t->root == SIZE_MAX)
 			r = -ESRCH;
+		if (t->root == 0)
+			t->unseen = pidbox_list_unseen(t->list); /* it has asked again for those that were moving */
 		r = r < 0 ? failed(r, err) : 0;
 	}
 	if (r < 0)

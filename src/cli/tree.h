@@ -22,6 +22,7 @@ struct tree {
 	struct pidbox_list_entry *boxes; /* rows of the list */
 	size_t *first;                   /* the first process of each; SIZE_MAX: it is not in the box, or has ended */
 	size_t n_boxes, root;
+	uint64_t unseen; /* processes that are not shown: this user may not know in which box they are */
 };
 
 /** @param box  NULL: the caller's own namespace. @return 0 and *t, to be ended; -errno with err filled */

@@ -187,24 +187,35 @@ static int take_by_procfs(struct taking *t, int procfs)
 
 /* ------------------------------------------------------------ who is inside: all that we see */
 
-/* What has no number so deep is not in the box; the numbers are shown where the namespace is not. */
-static int may_be_inside(const struct taking *t, int process)
+/* The namespace of another user's process is not shown. The kernel tells its number in the box all the same (6.11);
+ * before that what has no number so deep is not in there. */
+static int may_be_inside(const struct taking *t, pid_t pid, int process)
 {
+	pid_t inside = pidns_pid_in(t->box->ns, pid);
 	struct proc_details d;
 
-	return proc_read_details(process, &d) == 0 && d.status.n_pids > t->level ? -EACCES : 0;
+	if (inside > 0 || inside == -ESRCH)
+		return inside > 0;
+	return process < 0 || (proc_read_details(process, &d) == 0 && d.status.n_pids > t->level) ? -EACCES : 0;
 }
 
-/* @return 1: it is in the box; 0: it is not, or is gone; -EACCES: this user may not know */
-static int is_inside(const struct taking *t, int process)
+/*
+ * @param process  its directory, or why that cannot be opened
+ * @return 1: it is in the box; 0: it is not, or is gone; -EACCES: this user may not know
+ */
+static int is_inside(const struct taking *t, pid_t pid, int process)
 {
 	struct stat st;
 	int ns;
 
+	if (process < 0 && process != -EPERM && process != -EACCES)
+		return 0;
 	if (t->box == NULL || t->box->own)
 		return 1;
+	if (process < 0)
+		return may_be_inside(t, pid, process);
 	if (fstatat(process, "ns/pid", &st, 0) < 0)
-		return errno == EACCES || errno == EPERM ? may_be_inside(t, process) : 0;
+		return errno == EACCES || errno == EPERM ? may_be_inside(t, pid, process) : 0;
 	if (st.st_ino == t->ns)
 		return 1;
 	if (st.st_ino == t->tr.own)
@@ -221,11 +232,11 @@ static int take_by_scan(struct taking *t)
 
 	while (r == 0 && (pid = proc_next(&it)) > 0) {
 		CLEANUP(cleanup_close) int process = proc_open(t->tr.proc, pid);
-		int inside = process >= 0 ? is_inside(t, process) : 0;
+		int inside = is_inside(t, pid, process);
 
-		if (inside < 0)
+		if (inside < 0 || (inside > 0 && process < 0))
 			t->list->unseen++;
-		if (inside > 0)
+		else if (inside > 0)
 			r = take(t, pid, process);
 	}
 	if (it.open)
@@ -282,6 +293,8 @@ static int take_all(struct taking *t)
 	t->level = find_level(t);
 	if (t->level < 0)
 		return t->level;
+	if (t->box != NULL && !t->box->own && t->box->ns < 0)
+		return -EACCES;
 	procfs = open_procfs(t);
 	r = procfs >= 0 ? take_by_procfs(t, procfs) : take_by_scan(t);
 	if (r == 0 && t->box != NULL && !t->box->own && pidref_verify(&t->box->init) < 0)
@@ -303,6 +316,11 @@ static int failed(const struct pidbox_target *box, int r, struct pidbox_error *e
 	}
 	(void)err_set(err, -r, r == -EACCES ? PIDBOX_CODE_DENIED : PIDBOX_CODE_NONE, "listing the processes of %s",
 		      which);
+	if (box != NULL && !box->own && r == -EACCES) {
+		err_why(err, "the box is another user's: the kernel does not show this user which processes are in it");
+		err_fix(err, "do it as that user, or as root (in a container: with CAP_SYS_PTRACE)");
+		return r;
+	}
 	err_why(err, "/proc cannot be read here");
 	err_fix(err, "mount a procfs on /proc (mount -t proc proc /proc), or do it as root");
 	return r;

@@ -90,6 +90,9 @@ static int find_init(struct finder *f)
 		r = pidref_open(1, &t->init);
 	else
 		r = hold_inside(f, 1, &t->init);
+	if (r == -ESRCH && !t->own && pidns_pid_from(t->ns, 1) == -ENOTTY && !pidref_has_ended(&t->process))
+		return denied(
+			f, "its PID 1 is another user's: the kernel (before 6.11) does not show which process it is");
 	/* When PID 1 has ended nothing begins in there any more (R9); what is left waits to be reaped. */
 	if (r == -ESRCH && !t->own)
 		return no_such_box(f, "its PID 1 has ended: the box is no more");
@@ -97,6 +100,25 @@ static int find_init(struct finder *f)
 		return cannot_see(f, r);
 	t->live = r == 0 && !pidref_has_ended(&t->init);
 	return 0;
+}
+
+/* By way of another process in it, which this user may look at. @return descriptor; -1 */
+static int ns_of_hidden_init(const struct finder *f, const struct pidref *init)
+{
+	struct proc_iter it = { .root = f->tr.proc };
+	int found = -1;
+	pid_t pid;
+
+	while ((pid = proc_next(&it)) > 0) {
+		uint64_t inode = found < 0 ? pidns_inode_of(f->tr.proc, pid) : 0; /* to its end, which closes it */
+		int ns = inode != 0 && inode != f->tr.own ? pidns_open(f->tr.proc, pid) : -1;
+
+		if (ns >= 0 && pidns_pid_from(ns, 1) == init->pid && pidref_verify(init) == 0)
+			found = ns;
+		else
+			cleanup_close(&ns);
+	}
+	return found;
 }
 
 /* The namespace cannot be opened. Its numbers may be seen all the same, and tell of two that need no more. */
@@ -122,6 +144,9 @@ static int by_numbers(struct finder *f, int denial)
 		return cannot_see(f, -errno);
 	}
 	t->live = !pidref_has_ended(&t->init);
+	t->ns = ns_of_hidden_init(f, &t->init);
+	if (t->ns >= 0)
+		t->pid_namespace = pidns_inode(t->ns);
 	return 0;
 }
 
