@@ -204,8 +204,11 @@ static void put_row(struct table *t, const char *before, const struct pidbox_lis
 
 static int print_table(const struct ls *ls)
 {
+	enum { NAME, ID, DEPTH, PID, PROCESSES, USER, AGE, CONTAINER, COMMAND };
 	struct table t = {
 		.head = { "NAME", "ID", "DEPTH", "PID", "PROCESSES", "USER", "AGE", "CONTAINER", "COMMAND" },
+		.cut = { [NAME] = true, [USER] = true, [CONTAINER] = true, [COMMAND] = true },
+		.order = { PID, NAME, COMMAND, USER, ID, AGE, PROCESSES, CONTAINER, DEPTH },
 		.right = { false, false, true, true, true, false, true },
 		.colour = { TABLE_GREEN, TABLE_DIM, TABLE_PLAIN, TABLE_CYAN },
 	};

@@ -49,9 +49,12 @@ static void user_cell(struct table *t, const struct pidbox_process *p)
 
 static void print_table(const struct pidbox_processes *list)
 {
+	enum { PID, OUTSIDE, PARENT, USER, STATE, THREADS, MEMORY, CPU, START, COMMAND };
 	struct table t = {
 		.head = { "PID", "OUTSIDE", "PARENT", "USER", "S", "THREADS", "MEMORY", "CPU", "START", "COMMAND" },
 		.right = { true, true, true, false, false, true, true, true, true },
+		.cut = { [USER] = true, [COMMAND] = true },
+		.order = { PID, COMMAND, OUTSIDE, USER, STATE, CPU, MEMORY, PARENT, START, THREADS },
 		.colour = { TABLE_CYAN, TABLE_PLAIN, TABLE_DIM },
 	};
 	time_t now = time(NULL);

@@ -182,9 +182,12 @@ static void box_words(const struct tree *t, const struct tree_process *q, char *
 
 static int print_tree(const struct tree *t)
 {
+	enum { INSIDE, OUTSIDE, USER, COMMAND };
 	struct table table = {
 		.head = { "INSIDE", "OUTSIDE", "USER", "COMMAND" },
 		.right = { true, true },
+		.cut = { [USER] = true, [COMMAND] = true },
+		.order = { INSIDE, COMMAND, OUTSIDE, USER },
 		.colour = { TABLE_CYAN },
 	};
 	struct forest f;

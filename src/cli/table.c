@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/table.h"
 
+#include "base/parse.h"
 #include "base/utf8.h"
 
 #include <stdarg.h>
@@ -110,15 +111,16 @@ size_t table_columns(const char *text)
 	return columns;
 }
 
-void table_put(const char *text, size_t columns)
+struct table_text {
+	const char *text;
+	size_t columns;
+};
+
+/* Where a text is to be cut, with one column left for the sign of it. @return columns that are printed then */
+static size_t cut(const char *text, size_t columns, size_t *ret_len)
 {
-	const char *more = table_draws() ? "\xe2\x80\xa6" : "~";
 	size_t len = strlen(text), at = 0, used = 0;
 
-	if (columns == SIZE_MAX || table_columns(text) <= columns) {
-		(void)fputs(text, stdout);
-		return;
-	}
 	while (at < len) {
 		uint32_t c;
 		size_t n = next_char(text + at, len - at, &c);
@@ -128,7 +130,22 @@ void table_put(const char *text, size_t columns)
 		used += width_of(c);
 		at += n;
 	}
-	(void)printf("%.*s%s", (int)at, text, columns > 0 ? more : "");
+	*ret_len = at;
+	return used + 1;
+}
+
+/* @return columns that it took */
+static size_t put(struct table_text text, size_t columns)
+{
+	size_t len;
+
+	if (text.columns <= columns) {
+		(void)fputs(text.text, stdout);
+		return text.columns;
+	}
+	columns = cut(text.text, columns, &len);
+	(void)printf("%.*s%s", (int)len, text.text, table_draws() ? "\xe2\x80\xa6" : "~");
+	return columns;
 }
 
 /* ------------------------------------------------------------ the terminal */
@@ -138,6 +155,14 @@ static bool is_set(const char *name)
 	const char *value = getenv(name);
 
 	return value != NULL && value[0] != '\0';
+}
+
+/* Of a terminal that does not know: serial lines, some consoles and editors. */
+static size_t width_said(void)
+{
+	uint32_t width;
+
+	return is_set("COLUMNS") && parse_u32(getenv("COLUMNS"), 1, UINT16_MAX, &width) == 0 ? width : 80;
 }
 
 /* Standard output, as it was when it was first asked for: a long table asks for every cell. */
@@ -163,7 +188,7 @@ static const struct screen {
 		locale = is_set(names[i]) ? getenv(names[i]) : "";
 	s.colours = !dumb && !is_set("NO_COLOR");
 	s.draws = !dumb && (strstr(locale, "UTF-8") != NULL || strstr(locale, "utf8") != NULL);
-	s.width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+	s.width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : width_said();
 	return &s;
 }
 
@@ -198,11 +223,6 @@ const char *table_end(enum table_colour colour)
 }
 
 /* ------------------------------------------------------------ the table */
-
-struct table_text {
-	const char *text;
-	size_t columns;
-};
 
 static void add(struct table *t, const char *text, size_t len)
 {
@@ -270,43 +290,98 @@ static void put_blanks(size_t n)
 	(void)fputs(blanks + most - n, stdout);
 }
 
-static void print_row(const struct table *t, size_t row, size_t columns, const size_t *widths, size_t most)
+/* How wide each column is printed; 0: it is left out. */
+struct layout {
+	size_t columns, most;
+	size_t natural[TABLE_COLUMNS], widths[TABLE_COLUMNS];
+};
+
+/* With so many of the columns, the most important ones, cut to no less than that: the widest first. */
+static bool fit(const struct table *t, struct layout *l, size_t kept, size_t least)
 {
-	size_t used = 0;
+	size_t total = 2 * (kept - 1);
 
-	for (size_t c = 0; c < columns; c++) {
+	memset(l->widths, 0, sizeof(l->widths));
+	for (size_t i = 0; i < kept; i++) {
+		size_t c = t->order[i];
+
+		l->widths[c] = t->cut[c] && l->natural[c] > l->most ? l->most : l->natural[c];
+		total += l->widths[c];
+	}
+	for (; total > l->most; total--) {
+		size_t widest = TABLE_COLUMNS;
+
+		for (size_t i = 0; i < kept; i++) {
+			size_t c = t->order[i];
+
+			if (t->cut[c] && l->widths[c] > least &&
+			    (widest == TABLE_COLUMNS || l->widths[c] > l->widths[widest]))
+				widest = c;
+		}
+		if (widest == TABLE_COLUMNS)
+			return false;
+		l->widths[widest]--;
+	}
+	return true;
+}
+
+/* Ten columns hold any number of a user, and enough of a name to know it by. Below that it is for some columns alone.
+ */
+static void lay_out(const struct table *t, struct layout *l)
+{
+	enum { ROOMY = 10, TIGHT = 4, KEPT = 3 };
+
+	if (l->most == 0) {
+		memcpy(l->widths, l->natural, sizeof(l->widths));
+		return;
+	}
+	for (size_t kept = l->columns; kept >= KEPT; kept--)
+		if (fit(t, l, kept, ROOMY))
+			return;
+	for (size_t kept = l->columns < KEPT ? l->columns : KEPT; kept > 0; kept--)
+		if (fit(t, l, kept, TIGHT))
+			return;
+}
+
+static void print_row(const struct table *t, size_t row, const struct layout *l)
+{
+	size_t gap = 0; /* before the next column: behind the last one there is none */
+
+	for (size_t c = 0; c < l->columns; c++) {
 		enum table_colour colour = row == 0 ? TABLE_BOLD : t->colour[c];
-		struct table_text text = cell(t, row, c, columns);
-		size_t pad = widths[c] - text.columns;
-		bool last = c + 1 == columns;
+		struct table_text text = cell(t, row, c, l->columns);
+		size_t width = l->widths[c], used;
 
-		put_blanks(t->right[c] ? pad : 0);
+		if (width == 0)
+			continue;
+		put_blanks(gap + (t->right[c] && text.columns < width ? width - text.columns : 0));
 		(void)fputs(table_begin(colour), stdout);
-		table_put(text.text, last && most > 0 ? (most > used ? most - used : 0) : SIZE_MAX);
+		used = put(text, width);
 		(void)fputs(table_end(colour), stdout);
-		put_blanks(last ? 0 : (t->right[c] ? 0 : pad) + 2);
-		used += widths[c] + 2;
+		gap = 2 + (t->right[c] ? 0 : width - used);
 	}
 	(void)putchar('\n');
 }
 
 void table_print(struct table *t)
 {
-	size_t columns = 0, rows, most = table_width(), widths[TABLE_COLUMNS] = { 0 };
+	struct layout l = { .most = table_width() };
+	size_t rows;
 
-	while (columns < TABLE_COLUMNS && t->head[columns] != NULL)
-		columns++;
-	rows = t->n / columns + 1;
+	while (l.columns < TABLE_COLUMNS && t->head[l.columns] != NULL)
+		l.columns++;
+	rows = t->n / l.columns + 1;
 	for (size_t row = 0; row < rows; row++) {
-		for (size_t c = 0; c < columns; c++) {
-			size_t width = cell(t, row, c, columns).columns;
+		for (size_t c = 0; c < l.columns; c++) {
+			size_t width = cell(t, row, c, l.columns).columns;
 
-			if (width > widths[c])
-				widths[c] = width;
+			if (width > l.natural[c])
+				l.natural[c] = width;
 		}
 	}
+	lay_out(t, &l);
 	for (size_t row = 0; row < rows; row++)
-		print_row(t, row, columns, widths, most);
+		print_row(t, row, &l);
 	free(t->cells);
 	pool_free(&t->pool);
 	t->cells = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Columns for people. On a terminal they fit its width: the last one is cut. In a pipe nothing is cut, and there are no
- * colours. Whatever comes from a process is shown harmless: no control characters, no escape sequences, no marks that
- * turn the direction of text.
+ * Columns for people. On a terminal they fit its width: the widest of those that may be are cut, then the least
+ * important ones are left out. In a pipe nothing is cut, and there are no colours. Whatever comes from a process is
+ * shown harmless: no control characters, no escape sequences, no marks that turn the direction of text.
  */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H
@@ -17,8 +17,10 @@ enum { TABLE_COLUMNS = 16 };
 enum table_colour { TABLE_PLAIN, TABLE_BOLD, TABLE_DIM, TABLE_GREEN, TABLE_YELLOW, TABLE_CYAN };
 
 struct table {
-	const char *head[TABLE_COLUMNS]; /* NULL after the last one */
-	bool right[TABLE_COLUMNS];       /* numbers */
+	const char *head[TABLE_COLUMNS];    /* NULL after the last one */
+	bool right[TABLE_COLUMNS];          /* numbers */
+	bool cut[TABLE_COLUMNS];            /* it may be: it is no number */
+	unsigned char order[TABLE_COLUMNS]; /* all of them, the most important one first */
 	enum table_colour colour[TABLE_COLUMNS];
 	struct table_text *cells; /* row by row; owned, as are the texts in the pool */
 	size_t n, size;
@@ -38,10 +40,8 @@ char *table_harmless(const char *text, size_t len);
 bool table_colours(void);
 /** Lines may be drawn with more than ASCII: standard output is a terminal, and the locale says UTF-8. */
 bool table_draws(void);
-/** Width of the terminal of standard output. @return 0: it is none */
+/** Width of the terminal of standard output; when that does not know, COLUMNS, else 80. @return 0: it is none */
 size_t table_width(void);
-/** Print a text, cut to so many columns. */
-void table_put(const char *text, size_t columns);
 /** How many columns a harmless text takes. */
 size_t table_columns(const char *text);
 const char *table_begin(enum table_colour colour); /* "" without colours */
