@@ -126,6 +126,9 @@ static int wait_for_front(struct detach *d, const char *name, pid_t front)
 		return front_is_gone(front);
 	if (said != IT_IS_THERE)
 		return said;
+	/* One that the caller had closed, whose place we hold (fds_hold_places): the name would be lost unseen. */
+	if (fcntl(STDOUT_FILENO, F_GETFD) & FD_CLOEXEC)
+		(void)close(STDOUT_FILENO);
 	(void)printf("%s\n", name);
 	status = finish_output();
 	if (status == 0 && send(d->callers, &said, sizeof(said), MSG_NOSIGNAL) == sizeof(said))

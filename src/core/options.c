@@ -114,7 +114,8 @@ int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **r
 	s->spec.gid_maps = s->gid_maps;
 	s->spec.signal_map = s->signal_map;
 	s->spec.keep_fds = s->keep_fds;
-	s->spec.account = s->report != NULL || s->summary || s->spec.fail_on_leak || s->events_fd >= 0;
+	/* The record of a detached box is kept: somebody will read it. */
+	s->spec.account = s->report != NULL || s->summary || s->spec.fail_on_leak || s->events_fd >= 0 || s->detach;
 	*ret = s;
 	return 0;
 }

@@ -212,6 +212,29 @@ def a_command_that_stops_itself(t):
     clean(t)
 
 
+@test
+def the_name_cannot_be_told(t):
+    """Nobody would know of the box: it is ended."""
+    for out in '>&-', '>/dev/full':
+        r = t.run(['sh', '-c', f'"$0" run -d --name lost -- sleep 1008 {out}', t.pidbox])
+        t.error(r, None, 125, has=['standard output'])
+        t.nothing_left(5)
+    for f in files(t):
+        t.ok(f == 'lost:exit', f'nothing but a record is left: {f}')
+    clean(t)
+
+
+@test
+def what_is_kept_is_counted(t):
+    """Somebody will read the record of a detached box: it has the CPU time, and what leaked, without --report."""
+    t.good(t.run([t.pidbox, 'run', '-d', '--name', 'busy', '--', 'sh', '-c', 'while :; do :; done & sleep 0.5; exit 4']), out='busy\n')
+    status, _, record = until_kept(t, 'busy')
+    t.eq(status, 4, 'its status')
+    t.eq([leak['command'][0] for leak in record['leaked']], ['sh'], 'what has leaked')
+    t.ok(record['user_us'] + record['sys_us'] > 10000, f'its CPU time is counted: {record}')
+    clean(t)
+
+
 @test(limit=60)
 def a_front_that_is_stopped(t):
     """exec says so, in the time that it was given; what lets the box go on, or ends it, reaches the front."""
