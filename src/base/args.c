@@ -29,44 +29,59 @@ static int find_letter(const struct arg_reader *r, char letter)
 
 enum { LONGEST_NAME = 24 };
 
+static size_t least_of(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /*
- * How many letters must be put in, taken out or changed to make one of the other (Levenshtein), by the rows of the
- * usual table; each row needs the one before it.
+ * How many letters must be put in, taken out, changed, or swapped with the next one, to make one of the other (optimal
+ * string alignment), by the usual table.
  */
 static size_t distance(const char *a, size_t len, const char *b)
 {
-	size_t row[LONGEST_NAME + 1], cols = strlen(b);
+	size_t table[LONGEST_NAME + 1][LONGEST_NAME + 1], cols = strlen(b);
 
 	for (size_t k = 0; k <= cols; k++)
-		row[k] = k;
-	for (size_t i = 0; i < len; i++) {
-		size_t diagonal = row[0];
+		table[0][k] = k;
+	for (size_t i = 1; i <= len; i++) {
+		table[i][0] = i;
+		for (size_t k = 1; k <= cols; k++) {
+			size_t n = table[i - 1][k - 1] + (a[i - 1] != b[k - 1]);
 
-		row[0] = i + 1;
-		for (size_t k = 0; k < cols; k++) {
-			size_t changed = diagonal + (a[i] != b[k]);
-			size_t one_more = (row[k] < row[k + 1] ? row[k] : row[k + 1]) + 1;
-
-			diagonal = row[k + 1];
-			row[k + 1] = changed < one_more ? changed : one_more;
+			n = least_of(n, least_of(table[i - 1][k], table[i][k - 1]) + 1);
+			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+				n = least_of(n, table[i - 2][k - 2] + 1);
+			table[i][k] = n;
 		}
 	}
-	return row[cols];
+	return table[len][cols];
 }
 
-/* The option that arg is a misspelling of: one or two letters off, of a short one less. NULL when there is none */
+size_t args_mistakes(const char *word, size_t len, const char *name)
+{
+	enum { MOST = 2 };
+	size_t name_len = strlen(name), longer = len > name_len ? len : name_len, n;
+
+	if (longer > LONGEST_NAME)
+		return ARGS_UNLIKE;
+	n = distance(word, len, name);
+	return n <= MOST && n * 3 <= longer ? n : ARGS_UNLIKE;
+}
+
+/* The option that arg is a misspelling of. NULL when there is none */
 static const char *near_miss(const struct arg_reader *r, const char *arg)
 {
 	const char *best = NULL;
-	size_t len = strcspn(arg, "="), least = 3;
+	size_t len = strcspn(arg, "="), least = ARGS_UNLIKE;
 
 	if (len < 3 || strncmp(arg, "--", 2) != 0)
 		return NULL;
-	for (size_t i = 0; i < r->count && len - 2 <= LONGEST_NAME; i++) {
+	for (size_t i = 0; i < r->count; i++) {
 		const char *name = r->row(r->context, i).name;
-		size_t n = strlen(name) <= LONGEST_NAME ? distance(arg + 2, len - 2, name) : least;
+		size_t n = args_mistakes(arg + 2, len - 2, name);
 
-		if (n < least && n * 3 <= strlen(name)) {
+		if (n < least) {
 			least = n;
 			best = name;
 		}
@@ -74,14 +89,13 @@ static const char *near_miss(const struct arg_reader *r, const char *arg)
 	return best;
 }
 
-/* @return 1: somebody has taken it; -errno */
 static int unknown(const struct arg_reader *r, const char *arg)
 {
-	int taken = r->unknown(r->context, arg);
+	int said = r->unknown(r->context, arg);
 	const char *near;
 
-	if (taken != 0)
-		return taken;
+	if (said != 0)
+		return said;
 	near = near_miss(r, arg);
 	(void)err_set(r->err, 0, PIDBOX_CODE_USAGE, "unknown option %.*s", (int)strcspn(arg, "="), arg);
 	if (near != NULL)
@@ -122,16 +136,18 @@ static int take_long(const struct arg_reader *r, char *const argv[], int left)
 	return left < 2 ? missing(r, &row) : apply(r, index, argv[1], 2);
 }
 
-/* "-it", "-C dir", "-Cdir" */
+/* "-it", "-C dir", "-Cdir"; or all of it is one word ("-HUP") */
 static int take_letters(const struct arg_reader *r, char *const argv[], int left)
 {
+	int taken = r->word != NULL ? r->word(r->context, argv[0]) : 0;
+
+	if (taken != 0)
+		return taken;
 	for (const char *p = argv[0] + 1; *p != '\0'; p++) {
 		const char alone[] = { '-', *p, '\0' };
 		int index = find_letter(r, *p), done;
 		struct arg_row row;
 
-		if (index == NONE && p == argv[0] + 1 && r->unknown(r->context, argv[0]) > 0)
-			return 1;
 		if (index == NONE)
 			return unknown(r, alone);
 		row = r->row(r->context, (size_t)index);

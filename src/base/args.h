@@ -23,8 +23,10 @@ struct arg_reader {
 	struct arg_row (*row)(const void *context, size_t index);
 	/** @return 0, or -errno with the error filled */
 	int (*apply)(void *context, size_t index, const char *value);
-	/** A word with '-' that no row has. @return 1: it is taken; 0: say that it is unknown; -errno: it is said */
+	/** A word with '-' that no row has. @return 0: say that it is unknown; -errno: it is said */
 	int (*unknown)(void *context, const char *word);
+	/** A word with one '-', before its letters are looked at ("-HUP"); may be NULL. @return 1: taken; 0; -errno */
+	int (*word)(void *context, const char *word);
 };
 
 /**
@@ -33,5 +35,12 @@ struct arg_reader {
  * says what is wrong (see err_shape_usage)
  */
 int args_read(const struct arg_reader *r, int argc, char *const argv[]);
+
+enum { ARGS_UNLIKE = 99 };
+/**
+ * How many typing mistakes lie between the first len letters of a word and a name: one or two, of a short one one.
+ * @return ARGS_UNLIKE: it is no misspelling of that
+ */
+size_t args_mistakes(const char *word, size_t len, const char *name);
 
 #endif

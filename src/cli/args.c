@@ -81,16 +81,22 @@ static int unknown(void *context, const char *word)
 	struct reading *r = context;
 	const struct args *a = r->args;
 	size_t len = strcspn(word, "=");
-	int taken = a->other != NULL ? a->other(a->context, word, &r->err) : 0;
 
-	for (size_t i = 0; taken == 0 && i < a->n_elsewhere; i++) {
+	for (size_t i = 0; i < a->n_elsewhere; i++) {
 		if (strlen(a->elsewhere[i].theirs) != len || strncmp(a->elsewhere[i].theirs, word, len) != 0)
 			continue;
 		(void)snprintf(r->err.what, sizeof(r->err.what), "unknown option %.*s", (int)len, word);
 		(void)snprintf(r->err.fix, sizeof(r->err.fix), "%s", a->elsewhere[i].ours);
 		return -EINVAL;
 	}
-	return taken;
+	return 0;
+}
+
+static int whole_word(void *context, const char *word)
+{
+	struct reading *r = context;
+
+	return r->args->other != NULL ? r->args->other(r->args->context, word, &r->err) : 0;
 }
 
 void args_print_option(char letter, const char *name, const char *argument, const char *help)
@@ -157,7 +163,7 @@ static int read_options(const struct args *a, const struct arg_reader *reader, i
 bool args_parse(const struct args *a, int argc, char **argv, int *ret)
 {
 	struct reading r = { .args = a, .err.exit_status = PIDBOX_EXIT_FAILED };
-	const struct arg_reader reader = { a->verb, a->n_options + 1, &r, &r.err, row, apply, unknown };
+	const struct arg_reader reader = { a->verb, a->n_options + 1, &r, &r.err, row, apply, unknown, whole_word };
 	int took = read_options(a, &reader, argc - 1, argv + 1), status = 0;
 
 	if (took < 0)

@@ -48,7 +48,8 @@ struct args {
 	size_t n_options;
 	const struct args_elsewhere *elsewhere;
 	size_t n_elsewhere;
-	/* A word with '-' that no row has ("-KILL"); may be NULL. @return 1: taken; 0: unknown; -errno as set */
+	/* A word with one '-', before it is taken for letters ("-KILL"); may be NULL. @return 1: taken; 0: letters;
+	 * -errno as set */
 	int (*other)(void *context, const char *word, struct pidbox_error *err);
 	void *context; /* of set and other */
 };

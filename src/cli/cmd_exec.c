@@ -13,6 +13,7 @@
 struct exec {
 	/* as given */
 	bool tty, interactive, summary;
+	bool after_dashes; /* the command stands behind a "--" */
 	const char *chdir, *user, *timeout, *grace, *stop_signal, *report, *events;
 	const char **set_env, **unset_env; /* with room for all arguments; the first of set_env is for TERM */
 	size_t n_set, n_unset;
@@ -227,6 +228,8 @@ static int read_common_options(struct exec *e, struct pidbox_error *err)
 		argv[n++] = summary;
 	argv[n] = NULL;
 	r = pidbox_options_parse(n, argv, &e->opts, err);
+	if (r < 0 && err->code == PIDBOX_CODE_USAGE)
+		(void)snprintf(err->what, sizeof(err->what), "reading the options of pidbox exec");
 	return r;
 }
 
@@ -368,6 +371,16 @@ static size_t record_of_exec(const void *of, char *buf, size_t size)
 	return pidbox_exec_record(of, buf, size);
 }
 
+/* As under docker and nsenter, options end at BOX: behind it they are taken for the command. */
+static void hint_at_order(const struct exec *e, const char *box, struct pidbox_error *err)
+{
+	const char *word = e->spec.argv != NULL ? e->spec.argv[0] : "";
+
+	if (err->exit_status == PIDBOX_EXIT_NOT_FOUND && word[0] == '-' && !e->after_dashes)
+		(void)snprintf(err->fix, sizeof(err->fix), "options go before BOX: pidbox exec %.100s ... %.100s", word,
+			       box);
+}
+
 static int give_up(struct exec *e, const struct pidbox_error *err)
 {
 	const struct failed failed = { e, err };
@@ -447,8 +460,10 @@ static int run(struct exec *e, const char *box, char **command)
 	hear_of_children();
 	e->terminal = terminal_save();
 	fill_spec(e, command);
-	if (pidbox_open(box, &e->target, &err) < 0 || pidbox_exec(e->target, &e->spec, &e->exec, &err) < 0)
+	if (pidbox_open(box, &e->target, &err) < 0 || pidbox_exec(e->target, &e->spec, &e->exec, &err) < 0) {
+		hint_at_order(e, box, &err);
 		return give_up(e, &err);
+	}
 	pidbox_close(e->target);
 	e->target = NULL;
 	report_start(e);
@@ -483,7 +498,8 @@ int cmd_exec(int argc, char **argv)
 	} else {
 		char **command = argv + at + 1;
 
-		if (command[0] != NULL && strcmp(command[0], "--") == 0)
+		e->after_dashes = command[0] != NULL && strcmp(command[0], "--") == 0;
+		if (e->after_dashes)
 			command++;
 		status = run(e, argv[at], command);
 	}

@@ -27,7 +27,9 @@ static int set_signal(void *context, const char *value, struct pidbox_error *err
 		return 0;
 	}
 	(void)snprintf(err->what, sizeof(err->what), "\"%.100s\" is not a signal", value);
-	(void)snprintf(err->fix, sizeof(err->fix), "give a name (TERM, RTMIN+1) or a number (1 to 64)");
+	(void)snprintf(err->fix, sizeof(err->fix), "%s",
+		       strcmp(value, "0") == 0 ? "`pidbox ps BOX` tells whether it is there"
+					       : "give a name (TERM, RTMIN+1) or a number (1 to 64)");
 	return -EINVAL;
 }
 
@@ -42,13 +44,19 @@ static int set_grace(void *context, const char *value, struct pidbox_error *err)
 	return -EINVAL;
 }
 
-/* -9, -KILL */
+/*
+ * -9, -KILL, -kill: as kill(1) takes them. What follows a -s is its value: no name of a signal is an "s" with another
+ * one behind it. A letter alone is no signal's name.
+ */
 static int other(void *context, const char *word, struct pidbox_error *err)
 {
-	if (word[1] == '-' || pidbox_signal_number(word + 1) < 0)
+	bool digit = word[1] >= '0' && word[1] <= '9';
+	int r;
+
+	if (pidbox_signal_number(word + 1) < 0 && (word[1] == 's' || (word[2] == '\0' && !digit)))
 		return 0;
-	(void)set_signal(context, word + 1, err);
-	return 1;
+	r = set_signal(context, word + 1, err);
+	return r < 0 ? r : 1;
 }
 
 /* ------------------------------------------------------------ results */

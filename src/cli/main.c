@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
+#include "base/args.h"
 #include "base/sink.h"
 
 #include <errno.h>
@@ -56,12 +57,32 @@ static int usage_error(const char *what, const char *word, const char *fix)
 	return PIDBOX_EXIT_FAILED;
 }
 
+static int unknown_verb(const char *word)
+{
+	size_t least = ARGS_UNLIKE;
+	const char *near = NULL;
+	char fix[128];
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		size_t n = args_mistakes(word, strlen(word), verbs[i].name);
+
+		if (n < least) {
+			least = n;
+			near = verbs[i].name;
+		}
+	}
+	(void)snprintf(fix, sizeof(fix), "%s%s%s`pidbox help` lists the verbs",
+		       near != NULL ? "did you mean `pidbox " : "", near != NULL ? near : "",
+		       near != NULL ? "`? " : "");
+	return usage_error("unknown verb \"%s\"", word, fix);
+}
+
 static int unknown(const char *word)
 {
 	if (word[0] == '-')
 		return usage_error("unknown option %s", word,
 				   "options follow the verb: pidbox run %s ...; `pidbox help` lists the verbs");
-	return usage_error("unknown verb \"%s\"", word, "`pidbox help` lists the verbs");
+	return unknown_verb(word);
 }
 
 static void print_help(FILE *out)
@@ -119,9 +140,11 @@ static int cmd_version(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	(void)printf(
-		"pidbox %s\nbuilt in: run; init as sealed memory; namespaces user pid mount uts ipc net cgroup time\n",
-		pidbox_version());
+	(void)printf("pidbox %s\nbuilt in:", pidbox_version());
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].run != cmd_help && verbs[i].run != cmd_version)
+			(void)printf(" %s", verbs[i].name);
+	(void)printf("; init as sealed memory; namespaces user pid mount uts ipc net cgroup time\n");
 	return finish_output();
 }
 

@@ -5,6 +5,7 @@
 #include "base/parse.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* <ctype.h> asks the locale. */
@@ -26,6 +27,24 @@ bool address_is_name(const char *text, size_t len)
 		if (!is_letter(text[i]) && !is_digit(text[i]) && strchr("_.-", text[i]) == NULL)
 			return false;
 	return true;
+}
+
+void address_why_no_name(const char *text, char ret[64])
+{
+	const char *bad = text;
+
+	while (is_letter(*bad) || (bad > text && (is_digit(*bad) || (*bad != '\0' && strchr("_.-", *bad) != NULL))))
+		bad++;
+	if (text[0] == '\0')
+		(void)snprintf(ret, 64, "it is empty");
+	else if (*bad == '\0')
+		(void)snprintf(ret, 64, "it is %zu bytes long", strlen(text));
+	else if (bad == text && is_digit(*bad))
+		(void)snprintf(ret, 64, "it begins with a digit");
+	else if (*bad < ' ' || *bad > '~') /* where char is signed the bytes of UTF-8 are below */
+		(void)snprintf(ret, 64, "it has a byte in it that no name has");
+	else
+		(void)snprintf(ret, 64, bad == text ? "it begins with '%c'" : "it has '%c' in it", *bad);
 }
 
 static int parse_name(const char *text, struct address *a)

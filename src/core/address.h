@@ -31,5 +31,7 @@ struct address {
 int address_parse(const char *text, struct address *ret, struct pidbox_error *err);
 /** Can these bytes be the name of a box? */
 bool address_is_name(const char *text, size_t len);
+/** Why a text is no name of a box, in words. */
+void address_why_no_name(const char *text, char ret[64]);
 
 #endif

@@ -73,7 +73,9 @@ static int descriptor(struct pidbox_options *s, const char *option, const char *
 {
 	if (parse_fd(value, ret) == 0)
 		return 0;
-	return err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not the number of a descriptor", option, value);
+	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s: \"%s\" is not the number of a descriptor", option, value);
+	err_fix(s->err, "open one in the shell, for example 3>FILE, and give its number");
+	return -EINVAL;
 }
 
 static int out_of_memory(struct pidbox_options *s)
@@ -373,8 +375,11 @@ static int set_hold_fd(struct pidbox_options *s, const char *value)
 
 static int set_events(struct pidbox_options *s, const char *value)
 {
-	if (strncmp(value, "fd:", 3) != 0)
-		return usage(s, "--events takes fd:N, not \"%s\"", value);
+	if (strncmp(value, "fd:", 3) != 0) {
+		(void)usage(s, "--events takes fd:N, not \"%s\"", value);
+		err_fix(s->err, "open it in the shell: --events fd:3 ... 3>FILE");
+		return -EINVAL;
+	}
 	return descriptor(s, "--events", value + 3, &s->events_fd);
 }
 
@@ -382,11 +387,28 @@ static int set_report(struct pidbox_options *s, const char *value)
 {
 	int fd;
 
-	if (value[0] == '\0')
-		return usage(s, "--report takes a file, fd:N or -, not \"%s\"", value);
+	if (value[0] == '\0') {
+		(void)usage(s, "--report takes a file, fd:N or -, not \"\"");
+		err_fix(s->err, "name a file, or a descriptor that is open; - is standard error");
+		return -EINVAL;
+	}
 	if (strncmp(value, "fd:", 3) == 0 && descriptor(s, "--report", value + 3, &fd) < 0)
 		return -EINVAL;
 	s->report = value;
+	return 0;
+}
+
+/* What --report takes besides a file would be the caller's, who is not there any more. */
+static int set_log(struct pidbox_options *s, const char *value)
+{
+	if (value[0] == '\0' || strcmp(value, "-") == 0 || strncmp(value, "fd:", 3) == 0) {
+		(void)usage(s, "--log takes a file, not \"%s\"", value);
+		err_fix(s->err, "name a file, %s",
+			value[0] == '\0' ? "or leave it out: the output goes to /dev/null"
+					 : "also by its path: what is called so is ./- or ./fd:N");
+		return -EINVAL;
+	}
+	s->log = value;
 	return 0;
 }
 
@@ -405,7 +427,7 @@ const struct option option_table[] = {
 	{ "The box", 0, "name", "NAME", "name it, for pidbox ls, exec, kill, wait", 0, AT(spec.name), NULL },
 	{ "The box", 0, "replace", NULL, "end a live box of that name first", AT(spec.replace), 0, NULL },
 	{ "The box", 'd', "detach", NULL, "go on in the background, and print the name", AT(detach), 0, NULL },
-	{ "The box", 0, "log", "FILE", "with -d: where the output is appended (default /dev/null)", 0, AT(log), NULL },
+	{ "The box", 0, "log", "FILE", "with -d: where the output is appended (default /dev/null)", 0, 0, set_log },
 	{ "The box", 0, "idle", NULL, "no command: the init alone, until it is ended", AT(spec.idle), 0, NULL },
 	{ "Namespaces", 0, "unshare", "KIND,...", "also new: net, user, cgroup, time (all)", 0, 0, set_unshare },
 	{ "Namespaces", 0, "share", "KIND,...", "keep the caller's: uts, ipc, mount (with --proc keep)", 0, 0,

@@ -52,45 +52,51 @@ static bool goes_to_caller(const struct pidbox_options *s)
 	       (s->events_fd >= 0 && s->events_fd <= 2);
 }
 
-static const char *check_detach(const struct pidbox_options *s)
+static int wrong(const struct pidbox_options *s, const char *why, const char *fix)
 {
+	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s", why);
+	err_fix(s->err, "%s", fix);
+	return -EINVAL;
+}
+
+static const char leave_out[] = "leave one of them out";
+
+static int check_detach(const struct pidbox_options *s)
+{
+	if (!s->detach && s->log != NULL)
+		return wrong(s, "--log is the output of a box that goes on by itself (-d)",
+			     "add -d; or, without it: pidbox run ... >>FILE 2>&1");
 	if (!s->detach)
-		return s->log != NULL ? "--log is the output of a box that goes on by itself (-d)" : NULL;
+		return 0;
 	if (s->spec.tty)
-		return "-d has no terminal: --tty cannot work with it";
+		return wrong(s, "-d has no terminal: --tty cannot work with it", leave_out);
 	if (s->spec.as_pid1)
-		return "--as-pid1 has no init: -d cannot work with it";
+		return wrong(s, "--as-pid1 has no init: -d cannot work with it", leave_out);
 	if (goes_to_caller(s))
-		return "the standard streams are the caller's, who does not wait for the end of a box with -d: "
-		       "--report "
-		       "and --events cannot go there";
-	return NULL;
+		return wrong(s,
+			     "the standard streams are the caller's, who does not wait for the end of a box with -d: "
+			     "--report and --events cannot go there",
+			     "name a file: --report FILE, --events fd:3 3>FILE");
+	return 0;
 }
 
 static int check(const struct pidbox_options *s)
 {
 	const struct pidbox_spec *spec = &s->spec;
-	const char *why = NULL;
 
 	if (spec->as_pid1 && s->has_on_exit)
-		why = "--as-pid1 has no init: --on-exit cannot work with it";
-	else if (s->has_map && (spec->n_uid_maps > 0 || spec->n_gid_maps > 0))
-		why = "--map and --uid-map or --gid-map exclude each other";
-	else if (spec->replace && spec->name == NULL)
-		why = "--replace is for a box with a name (--name)";
-	else
-		why = check_detach(s);
-	if (why == NULL)
-		return 0;
-	(void)err_set(s->err, 0, PIDBOX_CODE_USAGE, "%s", why);
-	err_fix(s->err, "leave one of them out");
-	return -EINVAL;
+		return wrong(s, "--as-pid1 has no init: --on-exit cannot work with it", leave_out);
+	if (s->has_map && (spec->n_uid_maps > 0 || spec->n_gid_maps > 0))
+		return wrong(s, "--map and --uid-map or --gid-map exclude each other", leave_out);
+	if (spec->replace && spec->name == NULL)
+		return wrong(s, "--replace is for a box with a name, and none is given", "add --name NAME");
+	return check_detach(s);
 }
 
 int pidbox_options_parse(int argc, char *const argv[], struct pidbox_options **ret, struct pidbox_error *err)
 {
 	struct pidbox_options *s = calloc(1, sizeof(*s));
-	const struct arg_reader reader = { "run", option_table_count, s, err, row, apply, unknown };
+	const struct arg_reader reader = { "run", option_table_count, s, err, row, apply, unknown, NULL };
 	int r, i;
 
 	if (s == NULL)

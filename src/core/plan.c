@@ -360,6 +360,16 @@ static void plan_who(struct maker *m)
 		add(m, STEP_DROP_CAPS, "prctl(PR_CAP_AMBIENT_LOWER), capset(inheritable)");
 }
 
+static void plan_close_fds(struct maker *m)
+{
+	char kept[WIRE_MAX_KEEP * sizeof(", 2147483647")] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < m->spec->n_keep_fds; i++)
+		len += (size_t)snprintf(kept + len, sizeof(kept) - len, ", %d", m->spec->keep_fds[i]);
+	add(m, STEP_CLOSE_FDS, "close_range() but for 0, 1, 2%s", kept);
+}
+
 static void plan_command(struct maker *m)
 {
 	const struct pidbox_spec *s = m->spec;
@@ -375,7 +385,7 @@ static void plan_command(struct maker *m)
 		add(m, STEP_STDIO, "dup3() onto 0, 1, 2");
 	plan_who(m);
 	if (!s->inherit_fds)
-		add(m, STEP_CLOSE_FDS, "close_range() but for 0, 1, 2 and %zu kept", s->n_keep_fds);
+		plan_close_fds(m);
 	add(m, STEP_SIGNALS, "rt_sigprocmask(SIG_SETMASK)");
 	add(m, STEP_EXEC, "execve(\"%s\")", shown);
 }

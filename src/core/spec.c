@@ -185,6 +185,17 @@ static int check_numbers(const struct pidbox_spec *s, struct pidbox_error *err)
 	return 0;
 }
 
+static int no_name(const char *name, struct pidbox_error *err)
+{
+	char why[64];
+
+	(void)err_set(err, 0, PIDBOX_CODE_USAGE, "planning the box");
+	address_why_no_name(name, why);
+	err_why(err, "--name: \"%.80s\" is no name that a box can have: %s", name, why);
+	err_fix(err, "begin with a letter; then letters, digits, '_', '.' and '-', 64 in all");
+	return -EINVAL;
+}
+
 static int check_name(const struct pidbox_spec *s, struct pidbox_error *err)
 {
 	bool named = s->reachable != PIDBOX_UNREACHABLE && s->name != NULL;
@@ -196,8 +207,7 @@ static int check_name(const struct pidbox_spec *s, struct pidbox_error *err)
 	if (s->reachable == PIDBOX_REACHABLE_KEPT && !named)
 		return wrong(err, "a record is kept by the name of its box", "give the box a name");
 	if (named && !address_is_name(s->name, strlen(s->name)))
-		return wrong(err, "--name is none that a box can have",
-			     "begin with a letter; then letters, digits, '_', '.' and '-', 64 in all");
+		return no_name(s->name, err);
 	return 0;
 }
 

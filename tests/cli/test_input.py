@@ -199,7 +199,12 @@ def fuzz_of_options(t):
     (('--as-pid1', '--on-exit', 'kill'), 'leave one of them out'), (('--map', 'root', '--uid-map', '0:0:1'), 'leave one of them out'),
     (('--as-pid1', '--fail-on-leak'), 'leave one of them out'), (('--timeout', '9223372036854775807'), '106751991d'),
     (('--grace', '106751992d'), '106751991d'), (('--user', '4294967295'), '4294967294'), (('--user', '99999999999'), '4294967294'),
-    (('--user', ':0'), 'empty'))}, modes='user')
+    (('--user', ':0'), 'empty'),
+    (('--replace',), 'add --name'), (('--log', 'x'), 'add -d'), (('--report', '-', '-d'), 'name a file'), (('--events', 'fd:1', '-d'), 'name a file'),
+    (('--log', '', '-d'), '/dev/null'), (('--log', '-', '-d'), './-'), (('--log', 'fd:1', '-d'), './fd:N'),
+    (('--name', ''), 'it is empty'), (('--name', '9a'), '"9a" is no name that a box can have: it begins with a digit'),
+    (('--name', 'a:b'), "it has ':' in it"), (('--name', 'b/c'), "it has '/' in it"), (('--name', '.a'), "it begins with '.'"),
+    (('--name', 'n' * 65), 'it is 65 bytes long'), (('--name', 'b\xf6x'), 'a byte in it that no name has'), (('--name', 'a\tb'), 'a byte in it'))}, modes='user')
 def a_fix_of_its_own(t, args, has):
     """What is out of range is told the range; "one or the other" is for two things only."""
     r = t.box(*args, '--', 'touch', 'ran')

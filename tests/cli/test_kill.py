@@ -340,3 +340,22 @@ def before_the_ioctls(t):
     t.good(t.run([*deny, f'{init}/1']))
     t.eq(t.finish(p), 7, 'a foreign PID 1')
     t.error(t.run([*deny, '1']), 'OWN_NAMESPACE')
+
+
+@test(limit=60)
+def how_a_signal_is_written(t):
+    """As kill(1) takes it: -hup, -HUP, -SIGHUP, -1, -s hup; and what is none is refused as that, and nothing is sent."""
+    p = up(t, '/bin/sh', '-c', 'trap "echo hup" HUP; echo up; while :; do sleep 1000 & wait; done')
+    for args in ['-hup'], ['-HUP'], ['-SIGHUP'], ['-sighup'], ['-1'], ['-s', 'hup'], ['-sHUP'], ['--signal=SIGHUP']:
+        with t.case(args):
+            t.good(kill(t, *args, p.pid))
+            t.eq(p.out.line(15), 'hup', 'the command')
+    for args, word in {('-FOO',): '"FOO" is not a signal', ('-9x',): '"9x" is not a signal', ('-s', '9x'): '"9x" is not a signal',
+                       ('-sKILLED',): '"KILLED" is not a signal', ('-65',): '"65" is not a signal', ('-0',): 'pidbox ps',
+                       ('-RTMIN+31',): '"RTMIN+31"', ('-F',): 'unknown option -F', ('-hupp',): '"hupp" is not a signal', ('-l',): 'signal(7)'}.items():
+        with t.case(args):
+            t.error(kill(t, *args, p.pid), 'USAGE', has=word)
+    t.ok(t.good(kill(t, '-h')).out.startswith('usage: pidbox kill'), 'help')
+    t.eq(p.poll(), None, 'nothing was sent')
+    t.good(kill(t, '--grace', '0', p.pid))
+    t.finish(p)
