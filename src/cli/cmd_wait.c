@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct waiting {
 	int64_t timeout_us;
@@ -24,6 +25,28 @@ static int set_timeout(void *context, const char *value, struct pidbox_error *er
 	return -EINVAL;
 }
 
+/* PID:INODE and PID@STARTTICKS are never used again: what is not there by such a name has ended. */
+static bool is_id(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+
+	return digits > 0 && (name[digits] == ':' || name[digits] == '@') && strchr(name, '/') == NULL;
+}
+
+static void say_unknown(const char *name)
+{
+	struct pidbox_error err = {
+		.errnum = ENODATA,
+		.code = PIDBOX_CODE_STATUS_UNKNOWN,
+		.why = "it has ended, nobody of here waited for it then, and no record of it is kept",
+		.fix = "wait for it before it ends; of a box that is started with `pidbox run -d` the record is kept",
+	};
+
+	(void)snprintf(err.what, sizeof(err.what), "asking how %.100s has ended", name);
+	out_error(&err);
+}
+
+/* Of one that has ended unseen there is none to be opened: it stays NULL. */
 static int open_all(struct pidbox_target **boxes, char **names, size_t n)
 {
 	struct pidbox_error err = { 0 };
@@ -31,6 +54,8 @@ static int open_all(struct pidbox_target **boxes, char **names, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		int r = pidbox_open(names[i], &boxes[i], &err);
 
+		if (r < 0 && err.code == PIDBOX_CODE_NO_SUCH_BOX && is_id(names[i]))
+			continue;
 		/* To begin with, each: how one ends that is not waited for yet nobody would tell later. */
 		if (r == 0)
 			r = pidbox_target_wait(boxes[i], 0, NULL, &err);
@@ -43,7 +68,7 @@ static int open_all(struct pidbox_target **boxes, char **names, size_t n)
 }
 
 /* @return exit status; 128+n with *ret_signal n */
-static int wait_all(const struct waiting *w, struct pidbox_target **boxes, size_t n, int *ret_signal)
+static int wait_all(const struct waiting *w, struct pidbox_target **boxes, char **names, size_t n, int *ret_signal)
 {
 	int64_t until_us = w->timeout_us < 0 ? -1 : later(now_us(), w->timeout_us);
 	struct pidbox_error err = { 0 };
@@ -52,9 +77,15 @@ static int wait_all(const struct waiting *w, struct pidbox_target **boxes, size_
 	for (size_t i = 0; i < n; i++) {
 		int64_t left = until_us < 0 ? PIDBOX_DEFAULT : until_us > now_us() ? until_us - now_us() : 0;
 		struct pidbox_target_status end = { 0 };
-		int r = pidbox_target_wait(boxes[i], left, &end, &err);
+		int r;
 
 		*ret_signal = 0;
+		if (boxes[i] == NULL) {
+			say_unknown(names[i]);
+			status = PIDBOX_EXIT_FAILED;
+			continue;
+		}
+		r = pidbox_target_wait(boxes[i], left, &end, &err);
 		if (r == -ETIMEDOUT)
 			return PIDBOX_EXIT_TIMEOUT;
 		if (r < 0) {
@@ -74,7 +105,10 @@ int cmd_wait(int argc, char **argv)
 {
 	struct waiting w = { .timeout_us = PIDBOX_DEFAULT };
 	const struct args_option options[] = {
-		{ .name = "timeout", .argument = "D", .help = "for so long at most; then 124", .set = set_timeout },
+		{ .name = "timeout",
+		  .argument = "D",
+		  .help = "for so long at most, then 124; 0: at once (of `run` it is no limit)",
+		  .set = set_timeout },
 		{ .name = "json", .help = "print the record of each, one a line", .flag = &w.json },
 	};
 	const struct args args = {
@@ -101,7 +135,7 @@ int cmd_wait(int argc, char **argv)
 	if (boxes == NULL)
 		return PIDBOX_EXIT_FAILED;
 	if (open_all(boxes, argv + at, n) == 0)
-		status = wait_all(&w, boxes, n, &sig);
+		status = wait_all(&w, boxes, argv + at, n, &sig);
 	for (size_t i = 0; i < n; i++)
 		pidbox_close(boxes[i]);
 	free(boxes);

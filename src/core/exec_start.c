@@ -229,6 +229,22 @@ static int front_is_stopped(pid_t front, struct pidbox_error *err)
 	return r;
 }
 
+/* All that is there of it is its record. */
+static int box_has_ended(const struct pidbox_target *target, struct pidbox_error *err)
+{
+	int status, sig, r = box_is_dead(err);
+	char name[16];
+
+	if (registry_read_kept(&target->entry, &status, &sig, NULL) < 0)
+		return r;
+	pidbox_signal_name(sig, name);
+	if (sig > 0)
+		err_why(err, "the box %.100s has ended: %s killed its command", target->address, name);
+	else
+		err_why(err, "the box %.100s has ended, with exit status %d", target->address, status);
+	return r;
+}
+
 static int interrupted(struct pidbox_error *err)
 {
 	int r = err_set(err, EINTR, PIDBOX_CODE_NONE, "starting a process in the box");
@@ -399,6 +415,8 @@ static int exec_run(const struct pidbox_target *target, const struct pidbox_exec
 		r = check_spec(&spec, err);
 	if (r < 0)
 		return r;
+	if (target->has_entry && target->init.pid == 0)
+		return box_has_ended(target, err);
 	/* Nothing begins in there any more (R9), whoever would start it. */
 	if (target->init.pid > 0 && pidref_has_ended(&target->init))
 		return box_is_dead(err);

@@ -512,7 +512,13 @@ def by_name_and_idle(t):
     """A detached box, and one without a command: what is started there has what the box was given."""
     t.good(t.box('-d', '--name', 'away', '--', 'sleep', '1009'), out='away\n')
     t.good(t.run([t.pidbox, 'exec', 'away', 'sh', '-c', 'echo $PPID']), out='1\n')
+    name = [b['id'] for b in json.loads(t.run([t.pidbox, 'ls', '--own', '--json']).out)['boxes'] if b['name'] == 'away'][0]
     t.good(t.run([t.pidbox, 'kill', 'away']))
+    for ended in 'away', name:
+        t.error(t.run([t.pidbox, 'exec', ended, 'true']), 'BOX_DEAD', has=[f'the box {ended} has ended', 'SIGTERM'])
+    t.good(t.box('-d', '--name', 'away', '--', 'sh', '-c', 'exit 3'), out='away\n')
+    t.run([t.pidbox, 'wait', 'away'])
+    t.error(t.run([t.pidbox, 'exec', 'away', 'true']), 'BOX_DEAD', has='exit status 3')
     d = t.path('place')
     os.mkdir(d)
     t.good(t.box('-d', '--idle', '--name', 'empty', '-C', d, '-e', 'A=b'), out='empty\n')

@@ -111,6 +111,26 @@ def nobody_knows(t):
 
 
 @test(limit=60)
+def ended_unseen(t):
+    """An id is never used again: what is not there has ended, nobody knows how. Of several boxes the last one counts."""
+    init, p = foreign(t, 'exit 7')
+    known = json.loads(t.good(t.run([t.pidbox, 'ls', '--json'])).out)['boxes']
+    name = [b['id'] for b in known if b['init_pid'] == init][0]
+    start = open(f'/proc/{init}/stat').read().rsplit(')', 1)[1].split()[19]
+    t.good(t.run([t.pidbox, 'kill', '--grace', '0', name]))
+    t.finish(p)
+    for gone in name, f'{init}@{start}':
+        t.error(wait(t, gone), 'STATUS_UNKNOWN', has=gone)
+        t.error(wait(t, '--json', gone), 'STATUS_UNKNOWN', has=gone)
+    t.error(wait(t, f'{name}/1'), 'NO_SUCH_BOX')
+    q = box(t, 'exit 8')
+    w = start_wait(t, name, q.pid)
+    go(t, q.pid, w)
+    t.eq((t.finish(q), t.finish(w)), (8, 8), 'the one that is there, and named last')
+    t.ok('[STATUS_UNKNOWN]' in w.stderr.read().decode(), 'the other')
+
+
+@test(limit=60)
 def the_front_is_killed(t):
     """Nothing is left to tell how it ended, and nothing is made up."""
     p = box(t, 'exit 7')
