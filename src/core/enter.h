@@ -71,5 +71,13 @@ void enter_facts_free(struct enter_facts *facts);
  * @param step  enum exec_step
  */
 void enter_explain(const struct pidbox_target *target, uint32_t only, int step, int errnum, struct pidbox_error *err);
+/**
+ * The fix for who lacks a capability. Root that has not all of them is not told to become root.
+ * @param uid     the caller's
+ * @param others  for anybody else
+ */
+void enter_fix_right(struct pidbox_error *err, uint32_t uid, const char *capability, const char *others);
+/** Why looking at the namespaces of a process is refused, and the fix. */
+void enter_explain_look(struct pidbox_error *err);
 
 #endif

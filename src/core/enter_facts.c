@@ -215,10 +215,7 @@ static int cannot_look(pid_t pid, int r, struct pidbox_error *err)
 	r = err_set(err, -r, r == -EACCES || r == -EPERM ? PIDBOX_CODE_DENIED : PIDBOX_CODE_NONE,
 		    "looking at process %d", (int)pid);
 	if (r == -EACCES || r == -EPERM) {
-		err_why(err, "its namespaces are for those to see who may trace it (ptrace(2)): the user that it runs "
-			     "as, unless it has rights that this user has not, is not dumpable, or a security module "
-			     "(yama, AppArmor) says no");
-		err_fix(err, "run pidbox as root, or as the user who made the namespaces");
+		enter_explain_look(err);
 	} else {
 		err_why(err, "a file of /proc/%d could not be read", (int)pid);
 		err_fix(err, "try again as root; strace shows the call");

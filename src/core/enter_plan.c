@@ -189,7 +189,8 @@ static int check_rights(const struct maker *m, struct pidbox_error *err)
 	if (f->theirs[user] != 0 && f->theirs[user] != f->own[user])
 		err_fix(err, "enter its user namespace too, where the caller may have the right: add user to --only");
 	else
-		err_fix(err, "run pidbox as root (of the user namespace that the process is in)");
+		enter_fix_right(err, f->self.uid, "CAP_SYS_ADMIN",
+				"run pidbox as root (of the user namespace that the process is in)");
 	return r;
 }
 

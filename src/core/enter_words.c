@@ -107,8 +107,10 @@ static bool explain_kind(pid_t pid, const struct ns_kind *kind, struct pidbox_er
 			is_user ? "is one that" : "belongs to a user namespace that", o.uid);
 	if (o.seen && !o.own && o.uid != (uid_t)-1)
 		err_fix(err, "run pidbox as uid %u, or as root", o.uid);
+	else if (o.own)
+		enter_fix_right(err, geteuid(), "CAP_SYS_ADMIN", "run pidbox as root of the machine");
 	else
-		err_fix(err, "run pidbox as root of the machine%s", o.own ? "" : ", outside of this user namespace");
+		err_fix(err, "run pidbox as root of the machine, outside of this user namespace");
 	return true;
 }
 
@@ -126,6 +128,42 @@ static void explain_join(const struct pidbox_target *target, uint32_t only, int 
 		err_why(err, "by the kernel's rules the caller has the rights: a security module or a seccomp filter "
 			     "refuses setns(2)");
 	err_fix(err, "run pidbox outside: as root of the machine, where no filter is");
+}
+
+void enter_fix_right(struct pidbox_error *err, uint32_t uid, const char *capability, const char *others)
+{
+	if (uid == 0)
+		err_fix(err,
+			"this root lacks %s: start its container with that (--cap-add), or run pidbox outside, as root "
+			"of the machine",
+			capability);
+	else
+		err_fix(err, "%s", others);
+}
+
+/*
+ * Who may look (ptrace(2), PTRACE_MODE_READ): who has CAP_SYS_PTRACE in the user namespace of the process; and its own
+ * user, unless it has capabilities that he has not, or is not dumpable.
+ */
+void enter_explain_look(struct pidbox_error *err)
+{
+	const uint64_t machines = 0xeffffffd; /* PROC_USER_INIT_INO */
+	bool nested = own_namespace(&ns_kinds[0]) != machines;
+	struct caps caps = { 0 };
+
+	(void)caps_get(&caps);
+	if (caps.effective & CAPS_SYS_PTRACE) {
+		err_why(err,
+			"its namespaces are for those to see who may trace it (ptrace(2)). The caller has "
+			"CAP_SYS_PTRACE: %sa security module (AppArmor, SELinux) says no",
+			nested ? "the process is in a user namespace outside of the caller's own, or " : "");
+		err_fix(err, "run pidbox outside of what confines it here: as root of the machine");
+		return;
+	}
+	err_why(err, "its namespaces are for those to see who may trace it (ptrace(2)): the user that it runs as, "
+		     "unless it has rights that this user has not, is not dumpable, or a security module (yama, "
+		     "AppArmor) says no");
+	enter_fix_right(err, geteuid(), "CAP_SYS_PTRACE", "run pidbox as root, or as the user who made the namespaces");
 }
 
 void enter_explain(const struct pidbox_target *target, uint32_t only, int step, int errnum, struct pidbox_error *err)
@@ -160,6 +198,7 @@ void enter_explain(const struct pidbox_target *target, uint32_t only, int step, 
 			"process %d has a root directory of its own (chroot(2)), and the caller may not go there: "
 			"it takes CAP_SYS_CHROOT, and search permission",
 			(int)process->pid);
-		err_fix(err, "run pidbox as root, or enter the namespaces alone: --only all");
+		enter_fix_right(err, errnum == EPERM ? geteuid() : (uid_t)-1, "CAP_SYS_CHROOT",
+				"run pidbox as root, or enter the namespaces alone: --only all");
 	}
 }

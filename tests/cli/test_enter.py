@@ -219,6 +219,16 @@ def denied(t):
 
 
 @test(modes='root')
+def root_that_lacks_a_capability(t):
+    """ptrace(2), setns(2): who is root already is told what he lacks, not to become root."""
+    pid, _ = world(t, 'unshare', '-pf', '--mount-proc')
+    for name in 'SYS_PTRACE', 'SYS_ADMIN':
+        r = t.run(['setpriv', '--bounding-set', f'-{name.lower()}', t.pidbox, 'exec', str(pid), 'true'])
+        t.error(r, 'DENIED', has=f'this root lacks CAP_{name}')
+        t.ok('run pidbox as root,' not in r.err and 'run pidbox as root (' not in r.err, r.err)
+
+
+@test(modes='root')
 def other_users_box(t):
     """Root takes the ids of the process outside: inside they may have no number, and it must not be root to files."""
     as_user = ('setpriv', '--reuid', '54322', '--regid', '54322', '--clear-groups')
