@@ -64,6 +64,8 @@ int enter_plan_make(const struct enter_facts *facts, uint32_t only, struct pidbo
 int enter_facts_gather(const struct pidref *process, uint64_t pid_namespace, struct enter_facts *ret,
 		       struct pidbox_error *err);
 void enter_facts_free(struct enter_facts *facts);
+/** The ids of a process as it has them itself, in its own user namespace. @return 0, or a negative errno */
+int enter_ids_inside(const struct pidref *process, struct creds *ret);
 
 /**
  * The words for what only happens to a helper, into an error whose what is there: of a refused setns(2), which

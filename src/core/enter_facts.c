@@ -223,6 +223,25 @@ static int cannot_look(pid_t pid, int r, struct pidbox_error *err)
 	return r;
 }
 
+int enter_ids_inside(const struct pidref *process, struct creds *ret)
+{
+	CLEANUP(cleanup_close) int proc = pidns_open_proc();
+	CLEANUP(cleanup_free) struct creds *them = malloc(sizeof(*them));
+	CLEANUP(cleanup_close) int dir = -1;
+	char name[16];
+	int r;
+
+	if (them == NULL)
+		return -ENOMEM;
+	(void)snprintf(name, sizeof(name), "%d", (int)process->pid);
+	dir = proc < 0 ? proc : sys_openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = dir < 0 ? dir : read_creds(dir, them);
+	ret->n_groups = 0;
+	if (r == 0 && !ids_inside(dir, them, ret))
+		r = -ENOENT;
+	return r < 0 ? r : pidref_verify(process);
+}
+
 int enter_facts_gather(const struct pidref *process, uint64_t pid_namespace, struct enter_facts *ret,
 		       struct pidbox_error *err)
 {

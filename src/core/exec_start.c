@@ -102,6 +102,15 @@ static int check_spec(const struct pidbox_exec_spec *s, struct pidbox_error *err
 
 /* ------------------------------------------------------------ what it becomes */
 
+/* Who is himself in the box, and is a number there alone, has the group that he has there. */
+static void take_own_group(const struct pidbox_target *target, struct user_ids *user)
+{
+	CLEANUP(cleanup_free) struct creds *own = calloc(1, sizeof(*own));
+
+	if (own != NULL && enter_ids_inside(&target->process, own) == 0 && own->uid == user->uid)
+		user_set_groups(user, own->gid, own->groups, own->n_groups);
+}
+
 /* By the box's own files, where they can be seen; a box without a root of its own has ours. */
 static int look_user_up(const struct pidbox_target *target, const char *user, struct user_ids *ret,
 			struct pidbox_error *err)
@@ -110,11 +119,15 @@ static int look_user_up(const struct pidbox_target *target, const char *user, st
 	char passwd[64], group[64];
 	const struct user_db db = { .passwd = passwd, .group = group };
 	bool visible;
+	int r;
 
 	(void)snprintf(passwd, sizeof(passwd), "/proc/%d/root" USER_PASSWD, (int)pid);
 	(void)snprintf(group, sizeof(group), "/proc/%d/root" USER_GROUP, (int)pid);
 	visible = pid > 0 && access(passwd, R_OK) == 0;
-	return facts_user(user, visible ? &db : NULL, ret, err);
+	r = facts_user(user, visible ? &db : NULL, ret, err);
+	if (r == 0 && ret->is_number)
+		take_own_group(target, ret);
+	return r;
 }
 
 /* @return bit i: standard stream i is closed; -EBADF with err filled */

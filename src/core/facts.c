@@ -67,6 +67,32 @@ static bool has_own_groups(const struct user_ids *user, uint32_t egid)
 	return true;
 }
 
+/*
+ * Who names himself, and no group, keeps what he has where nobody could give him other groups: without CAP_SETGID
+ * setgroups(2) is refused, and in a user namespace of his own it is denied.
+ */
+static bool names_himself(const char *spec, const struct plan_facts *f)
+{
+	return strchr(spec, ':') == NULL && f->user.uid == f->euid && f->user.gid == f->egid &&
+	       !(f->caps & CAPS_SETGID);
+}
+
+/* A number that has no entry is in group 0, as under docker; who is that himself is in his own groups. */
+static void take_own_groups(struct plan_facts *f)
+{
+	gid_t own[USER_GROUPS_MAX];
+	int n = getgroups(USER_GROUPS_MAX, own);
+
+	user_set_groups(&f->user, f->egid, own, n > 0 ? (size_t)n : 0);
+}
+
+static void judge_groups(const char *spec, struct plan_facts *f)
+{
+	if (f->user.is_number && f->user.uid == f->euid)
+		take_own_groups(f);
+	f->own_groups = has_own_groups(&f->user, f->egid) || names_himself(spec, f);
+}
+
 /* Which part of U:G nobody knows: a user that can be looked up alone, or is a number, is not the one. */
 static bool group_is_missing(const char *user, const struct user_db *db, struct user_ids *scratch)
 {
@@ -154,7 +180,8 @@ int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct 
 		r = gather_subids(&f, err);
 	if (r == 0 && spec->user != NULL)
 		r = facts_user(spec->user, NULL, &f.user, err);
-	f.own_groups = r == 0 && spec->user != NULL && has_own_groups(&f.user, f.egid);
+	if (r == 0 && spec->user != NULL)
+		judge_groups(spec->user, &f);
 	if (r == 0)
 		*ret = f;
 	return r;

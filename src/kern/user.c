@@ -424,6 +424,7 @@ int user_lookup(const char *spec, const struct user_db *db, struct user_ids *ret
 	}
 	ids.uid = account.uid;
 	ids.gid = account.gid;
+	ids.is_number = !group_spec && !known;
 	if (group_spec) {
 		r = find_gid(db, &group, &ids.gid);
 		if (r < 0)
@@ -436,6 +437,15 @@ int user_lookup(const char *spec, const struct user_db *db, struct user_ids *ret
 		return r;
 	*ret = ids;
 	return 0;
+}
+
+void user_set_groups(struct user_ids *user, uint32_t gid, const uint32_t *groups, size_t n)
+{
+	user->gid = gid;
+	user->n_groups = 0;
+	(void)add_group(user, gid);
+	for (size_t i = 0; i < n; i++)
+		(void)add_group(user, groups[i]);
 }
 
 int user_name(uint32_t uid, const struct user_db *db, char *buf, size_t size)

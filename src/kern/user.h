@@ -9,6 +9,7 @@
 #ifndef KERN_USER_H
 #define KERN_USER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct user_ids {
 	uint32_t uid, gid;
 	uint32_t groups[USER_GROUPS_MAX]; /* for setgroups(2): gid first, none twice */
 	size_t n_groups;
+	bool is_number; /* it was U alone, a number that has no entry: nobody knows its group */
 };
 
 /*
@@ -44,6 +46,9 @@ struct user_ids {
  *         -E2BIG in more than USER_GROUPS_MAX groups; others from reading the files or running getent
  */
 int user_lookup(const char *spec, const struct user_db *db, struct user_ids *ret);
+
+/* Give a user these groups; of more than USER_GROUPS_MAX the first ones. */
+void user_set_groups(struct user_ids *user, uint32_t gid, const uint32_t *groups, size_t n);
 
 /*
  * The name of a user. May run getent for an id that the file does not have: who asks for many keeps the answers.

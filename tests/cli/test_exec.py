@@ -117,6 +117,7 @@ def another_user_is_refused(t):
     front = sleeper(t)
     t.error(inside(t, front, 'id', '--user', '0'), 'IDMAP')
     t.good(inside(t, front, 'id -u', '--user', f'{os.getuid()}:{os.getgid()}'), out=f'{os.getuid()}\n')
+    t.good(inside(t, front, 'id -u; id -g', '--user', str(os.getuid())), out=f'{os.getuid()}\n{os.getgid()}\n')  # without an entry
     end_box(t, front)
 
 

@@ -181,6 +181,26 @@ def the_callers_own_ids_as_the_user(t):
         t.error(t.box('--user', '12345:12345', '--', 'true'), 'IDMAP')
 
 
+@test(modes='user')
+def the_callers_own_number(t):
+    """It has no entry in passwd(5): its group is the caller's, as its other groups are, which nobody could change."""
+    want = own_ids(t)
+    t.good(t.box('--user', str(os.getuid()), '--', t.helper('showids')), 0, want)
+    t.error(t.box('--user', str(os.getuid() + 1), '--', 'true'), 'IDMAP')
+
+
+@test(modes='root')
+def his_own_groups_stay(t):
+    """Who names himself and no group keeps what he is in: with CAP_SETGID gone, or setgroups denied, there is nothing else."""
+    for ids, name in (('65534', 'nobody'), ('54321', '54321')):
+        run = t.path(f'run-{ids}')
+        os.mkdir(run, 0o700)
+        os.chown(run, int(ids), int(ids))
+        r = t.run(['setpriv', '--reuid', ids, '--regid', ids, '--groups', '7,8', t.pidbox, 'run', '--user', name, '--', 'sh', '-c', 'id -u; id -g'],
+                  env={**t.env, 'PIDBOX_RUNTIME_DIR': run})
+        t.good(r, 0, f'{ids}\n{ids}\n')
+
+
 @test(modes='root')
 def a_group_too_many_is_not_kept(t):
     """--user U:G is that group and no other: where setgroups is denied, an error says so."""
