@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -486,6 +487,9 @@ int cmd_pid(int argc, char **argv)
 	if (!args_parse(&args, argc, argv, &at))
 		return at;
 	q.batch = strcmp(argv[at], "-") == 0;
+	/* When it is closed, what is opened next would be read instead. */
+	if (q.batch && fcntl(STDIN_FILENO, F_GETFD) < 0)
+		return cannot_read();
 	if (pidbox_translator_new(&q.translator, &err) < 0 || (to != NULL && open_to(&q, to, &err) < 0)) {
 		out_error(&err);
 		status = PIDBOX_EXIT_FAILED;

@@ -279,3 +279,11 @@ def not_ours_to_see(t):
     r = pid(t, '1', '--json')
     if r.code == 0:
         t.eq(json.loads(r.out)['levels'], [{'pid_namespace': inode('self'), 'pid': 1}], 'PID 1 has one number')
+
+
+@test
+def standard_input_is_closed(t):
+    """read(2): EBADF, and nothing that pidbox has opened itself is read instead."""
+    for options in '', '--json':
+        r = t.run(['/bin/sh', '-c', f'"$0" pid {options} - <&-', t.pidbox])
+        t.error(r, has=['reading standard input', 'Bad file descriptor'])
