@@ -131,9 +131,10 @@ static int look(const struct rundir *dir, const char *name, struct registry_entr
 {
 	CLEANUP(cleanup_close) int fd = open_entry(dir, name);
 	struct entry e;
+	bool published = fd >= 0 && claim_read(fd, &e) == 0;
 	struct pidref init;
 
-	if (fd >= 0 && claim_read(fd, &e) == 0 && claim_live_init(&e, &init)) {
+	if (published && claim_live_init(&e, &init)) {
 		pidref_close(&init);
 		return take_entry(dir, name, &e, ret) ? 0 : -ENOENT;
 	}
@@ -141,9 +142,10 @@ static int look(const struct rundir *dir, const char *name, struct registry_entr
 	if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
 		return -EAGAIN;
 	begin(dir, ret);
-	if (!set_name(dir, name, ret) || !has_record(ret))
+	if (!set_name(dir, name, ret))
 		return -ENOENT;
-	return 0;
+	/* Front and init were killed, and nobody was left to fill the record in: there was a box all the same. */
+	return has_record(ret) || (published && ret->kept[0] != '\0') ? 0 : -ENOENT;
 }
 
 static int no_such_box(const char *name, struct pidbox_error *err)

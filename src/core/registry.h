@@ -31,8 +31,8 @@ struct registry_entry {
  * The box with a name, of a front in the caller's own PID namespace. A box that is just beginning or ending is waited
  * for, a second at most.
  * @param user  a name or a number, as in NAME@USER; NULL: the caller
- * @return 0 and *ret: it lives (id.pid > 0), or its record is kept; negative errno with err filled: -ENOENT
- * (NO_SUCH_BOX), -EACCES (DENIED)
+ * @return 0 and *ret: it lives (id.pid > 0), or it has ended and its record is kept, or was to be; negative errno with
+ * err filled: -ENOENT (NO_SUCH_BOX), -EACCES (DENIED)
  */
 int registry_find(const char *name, const char *user, struct registry_entry *ret, struct pidbox_error *err);
 /**

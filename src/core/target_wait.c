@@ -120,7 +120,8 @@ static int from_kept(struct pidbox_target *t)
 		return -ENODATA;
 	for (;;) {
 		r = registry_read_kept(&t->entry, &status, &sig, &record);
-		if (r != -ENODATA || now_us() >= until)
+		/* Of one that had ended before nothing more comes: registry_find has waited for its keeper. */
+		if (r != -ENODATA || !t->live || now_us() >= until)
 			break;
 		(void)poll(NULL, 0, 10);
 	}

@@ -259,3 +259,27 @@ def the_front_of_a_detached_box_is_killed(t):
     os.kill(front, signal.SIGKILL)
     t.finish(w)
     t.eq(json.loads(w.stdout.read())['reason'], 'parent-gone', 'reason')
+
+
+@each({'by kill': True, 'by somebody': False}, limit=60)
+def front_and_init_are_killed(t, by_kill):
+    """Nobody was left to write it down: that is unknown, not a box that never was."""
+    t.cleanups.append(lambda: forget_records(t))
+    t.good(t.box('-d', '--name', 'b', '--grace', '100s', '--', 'sh', '-c', 'trap "" TERM; echo > up; while :; do sleep 0.1; done'))
+    t.ok(until(lambda: os.path.exists(t.path('up')), 15), 'the command')
+    init = int(t.good(t.run([t.pidbox, 'pid', 'b/1'])).out.split()[0])
+    os.kill(int(open(f'/proc/{init}/stat').read().rsplit(')', 1)[1].split()[1]), signal.SIGKILL)
+    if by_kill:
+        t.good(t.run([t.pidbox, 'kill', '--grace', '200ms', 'b']))
+    else:
+        os.kill(init, signal.SIGKILL)
+    t.nothing_left(10)
+    r = wait(t, 'b')
+    t.error(r, 'STATUS_UNKNOWN', 125, has='b has ended')
+    t.ok(r.took < 1.5, f'there is nothing to wait for: {r.took:.2f} s')
+    t.error(t.run([t.pidbox, 'exec', 'b', 'true']), 'BOX_DEAD')
+    t.eq(t.run([t.pidbox, 'kill', 'b']).code, 1, 'kill: it has ended')
+    t.error(wait(t, 'never-was'), 'NO_SUCH_BOX')
+    t.good(t.box('-d', '--name', 'b', '--', 'sh', '-c', 'exit 4'), out='b\n')
+    t.eq(wait(t, 'b').code, 4, 'the name can be used again')
+    t.nothing_left(5)
