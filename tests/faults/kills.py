@@ -74,7 +74,8 @@ def detached_killed(who, k, settle):
         need(out == '' and ('STATUS_UNKNOWN' in err or 'NO_SUCH_BOX' in err), f'wait: {err}; {o}')
     else:
         rec = json.loads(out)
-        need((rec['reason'], code) in (('parent-gone', -9), ('exited', 3)), f'wait: status {code}, {out}; {o}')
+        # It may have ended by itself, and what it left be waited for, when the front goes.
+        need((rec['reason'], code) in (('parent-gone', -9), ('parent-gone', 3), ('exited', 3)), f'wait: status {code}, {out}; {o}')
     swept(who)
 
 

@@ -76,7 +76,7 @@ FATAL = [
     (BOTH, ['--unshare', 'time'], 'start', 'starting', 'init', 'clone', 1, (EAGAIN, ENOMEM), None),
     (BOTH, ['--tty'], 'session', 'terminal', 'command', 'setsid', 1, (EPERM, ), None),
     (BOTH, ['--tty'], 'session', 'terminal', 'command', 'ioctl', 1, (EPERM, EIO, ENOTTY, EINVAL), (1, TIOCSCTTY)),
-    (BOTH, ['--tty'], 'stdio', 'standard streams', 'command', 'dup3' if not X86 else 'dup2', 1, (EBADF, EMFILE), None),
+    (BOTH, ['--tty'], 'stdio', 'standard streams', 'command', 'dup3', 1, (EBADF, EMFILE), None),
     (ROOT, ['--user', '12345:12345'], 'user', 'user', 'command', 'setgroups', 1, (EPERM, EINVAL, ENOMEM), None),
     (ROOT, ['--user', '12345:12345'], 'user', 'user', 'command', 'setresgid', 1, (EPERM, EINVAL), None),
     (ROOT, ['--user', '12345:12345'], 'user', 'user', 'command', 'setresuid', 1, (EPERM, EINVAL, EAGAIN), None),
