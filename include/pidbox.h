@@ -489,11 +489,13 @@ struct pidbox_result {
 	pid_t ended_by_pid;   /**< 0: not known */
 	int64_t ended_by_uid; /**< -1: not known */
 	int64_t wall_us;      /**< from pidbox_spawn to the end */
-	int64_t user_us, sys_us, max_rss_kib; /**< getrusage(2) of all that was reaped; 0 when somebody else reaped */
-	uint64_t reaped;                      /**< orphans that the init reaped while the box ran */
-	const struct pidbox_leak *leaked;     /**< belongs to the box */
+	/** getrusage(2) of all that ran; -1: not known, because somebody else reaped, or (without spec.account)
+	 * something was killed at the end */
+	int64_t user_us, sys_us, max_rss_kib;
+	int64_t reaped;                   /**< orphans that the init reaped while the box ran; -1: not known */
+	const struct pidbox_leak *leaked; /**< belongs to the box */
 	size_t n_leaked;
-	uint64_t leaked_total; /**< may be more than n_leaked, when there were too many to name */
+	int64_t leaked_total; /**< may be more than n_leaked, when there were too many to name; -1: nobody has looked */
 	uint64_t reserved_[8]; /**< room to grow */
 };
 

@@ -169,8 +169,8 @@ static void print_leaked(const struct pidbox_result *res)
 		out_note("pidbox: leaked: PID %d (inside %d), %.1f s old: %s\n", (int)leak->pid, (int)leak->inside_pid,
 			 (double)leak->age_us / 1e6, text);
 	}
-	if (res->leaked_total > res->n_leaked)
-		out_note("pidbox: leaked: and %llu more\n", (unsigned long long)(res->leaked_total - res->n_leaked));
+	if (res->leaked_total > (int64_t)res->n_leaked)
+		out_note("pidbox: leaked: and %lld more\n", (long long)(res->leaked_total - (int64_t)res->n_leaked));
 }
 
 static const char *ending_words(const struct pidbox_result *res, char *buf, size_t size)
@@ -199,13 +199,16 @@ static const char *ending_words(const struct pidbox_result *res, char *buf, size
 
 static void print_summary(const struct pidbox_result *res)
 {
-	char words[80];
+	char words[80], used[128] = "what it used is not known", left[80] = "";
 
-	out_note("pidbox: %s\npidbox: wall %.3f s, user %.3f s, sys %.3f s, max rss %lld KiB, reaped %llu, leaked "
-		 "%llu\n",
-		 ending_words(res, words, sizeof(words)), (double)res->wall_us / 1e6, (double)res->user_us / 1e6,
-		 (double)res->sys_us / 1e6, (long long)res->max_rss_kib, (unsigned long long)res->reaped,
-		 (unsigned long long)res->leaked_total);
+	if (res->user_us >= 0)
+		(void)snprintf(used, sizeof(used), "user %.3f s, sys %.3f s, max rss %lld KiB",
+			       (double)res->user_us / 1e6, (double)res->sys_us / 1e6, (long long)res->max_rss_kib);
+	if (res->reaped >= 0 && res->leaked_total >= 0)
+		(void)snprintf(left, sizeof(left), ", reaped %lld, leaked %lld", (long long)res->reaped,
+			       (long long)res->leaked_total);
+	out_note("pidbox: %s\npidbox: wall %.3f s, %s%s\n", ending_words(res, words, sizeof(words)),
+		 (double)res->wall_us / 1e6, used, left);
 }
 
 void reporting_write(const struct reporting *r, size_t (*record)(const void *of, char *buf, size_t size),

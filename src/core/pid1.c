@@ -148,9 +148,12 @@ void pid1_finish(struct pidbox *box, const siginfo_t *info, const struct rusage 
 	struct pidbox_result *r = &box->result;
 
 	r->wall_us = now_us() - box->t0_us;
-	r->user_us = (int64_t)usage->ru_utime.tv_sec * US_PER_S + usage->ru_utime.tv_usec;
-	r->sys_us = (int64_t)usage->ru_stime.tv_sec * US_PER_S + usage->ru_stime.tv_usec;
-	r->max_rss_kib = usage->ru_maxrss;
+	r->user_us = r->sys_us = r->max_rss_kib = -1;
+	if (usage != NULL) {
+		r->user_us = (int64_t)usage->ru_utime.tv_sec * US_PER_S + usage->ru_utime.tv_usec;
+		r->sys_us = (int64_t)usage->ru_stime.tv_sec * US_PER_S + usage->ru_stime.tv_usec;
+		r->max_rss_kib = usage->ru_maxrss;
+	}
 	r->exit_code = info->si_code == CLD_EXITED ? info->si_status : -1;
 	r->signal = info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED ? info->si_status : 0;
 	r->core_dumped = info->si_code == CLD_DUMPED;

@@ -100,6 +100,10 @@ static void ended_by(struct sink *s, const struct pidbox_result *r)
 static void leaked(struct sink *s, const struct pidbox_result *r)
 {
 	key(s, "leaked");
+	if (r != NULL && r->leaked_total < 0) {
+		sink_str(s, "null");
+		return;
+	}
 	sink_str(s, "[");
 	for (size_t i = 0; r != NULL && i < r->n_leaked; i++) {
 		const struct pidbox_leak *leak = &r->leaked[i];
@@ -136,10 +140,10 @@ static void command(struct sink *s, char *const *argv)
 
 static void usage(struct sink *s, const struct pidbox_result *r)
 {
-	number(s, "user_us", r->user_us);
-	number(s, "sys_us", r->sys_us);
-	number(s, "max_rss_kib", r->max_rss_kib);
-	number(s, "reaped", (int64_t)r->reaped);
+	number_unless(s, "user_us", r->user_us, -1);
+	number_unless(s, "sys_us", r->sys_us, -1);
+	number_unless(s, "max_rss_kib", r->max_rss_kib, -1);
+	number_unless(s, "reaped", r->reaped, -1);
 }
 
 static void no_usage(struct sink *s)

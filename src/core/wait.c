@@ -44,6 +44,11 @@ static void result_of_killed(struct pidbox *box)
 		.signal = SIGKILL,
 		.ended_by_signal = SIGKILL,
 		.ended_by_uid = -1,
+		.user_us = -1,
+		.sys_us = -1,
+		.max_rss_kib = -1,
+		.reaped = -1,
+		.leaked_total = -1,
 		.wall_us = now_us() - box->t0_us,
 	};
 }
@@ -52,12 +57,11 @@ static void result_of_killed(struct pidbox *box)
 static void foresee_result(struct pidbox *box)
 {
 	const siginfo_t killed = { .si_code = CLD_KILLED, .si_status = SIGKILL };
-	const struct rusage unknown = { 0 };
 
 	if (box->has_result)
 		return;
 	if (box->plan->as_pid1)
-		pid1_finish(box, &killed, &unknown);
+		pid1_finish(box, &killed, NULL);
 	else
 		result_of_killed(box);
 }
@@ -80,7 +84,7 @@ static void finish(struct pidbox *box)
 	if (box->plan->as_pid1) {
 		if (r < 0)
 			remember_end(box->pidfd, &info);
-		pid1_finish(box, &info, &usage);
+		pid1_finish(box, &info, r < 0 ? NULL : &usage);
 		return;
 	}
 	result_of_killed(box);

@@ -35,9 +35,9 @@ static int64_t timeval_us(struct timeval tv)
 /*
  * For a record the init ends and reaps everything itself: what a killed process has used is known only when it has been
  * waited for (getrusage(2)). What cannot be killed now (a process in D state, a zombie whose tracer is outside) is left
- * to the kernel after a while.
+ * to the kernel after a while. @return is nobody left?
  */
-static void reap_everything(struct box *b)
+static bool reap_everything(struct box *b)
 {
 	enum { PATIENCE_MS = 2000 };
 	int64_t until = now_us() + PATIENCE_MS * 1000;
@@ -45,7 +45,7 @@ static void reap_everything(struct box *b)
 	for (;;) {
 		struct pollfd fd = { .fd = b->signals, .events = POLLIN };
 		int64_t left = until - now_us();
-		uint64_t before = b->result.reaped;
+		int64_t before = b->result.reaped;
 
 		bool some_left;
 
@@ -53,18 +53,28 @@ static void reap_everything(struct box *b)
 		some_left = loop_reap(b);
 		b->result.reaped = before; /* orphans that ended by themselves, not by this */
 		if (!some_left)
-			return;
+			return true;
 		if (left <= 0 || poll(&fd, 1, (int)(left / 1000 + 1)) == 0)
-			return;
+			return false;
 		loop_drop_signals(b);
 	}
 }
 
-static void count_usage(struct box *b)
+/* WNOWAIT: who has ended is for loop_reap. ECHILD: there is no child at all. */
+static bool nobody_is_left(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 && errno == ECHILD;
+}
+
+/* all: everybody has been waited for. Of who has not, nobody knows what he has used. */
+static void count_usage(struct box *b, bool all)
 {
 	struct rusage usage;
 
-	if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
+	b->result.user_us = b->result.sys_us = b->result.max_rss_kib = -1;
+	if (all && getrusage(RUSAGE_CHILDREN, &usage) == 0) {
 		b->result.user_us = timeval_us(usage.ru_utime);
 		b->result.sys_us = timeval_us(usage.ru_stime);
 		b->result.max_rss_kib = usage.ru_maxrss;
@@ -74,15 +84,16 @@ static void count_usage(struct box *b)
 
 void end_now(struct box *b)
 {
+	bool all;
+
 	b->ended = true;
 	exec_box_ends(b);
-	if (b->plan->flags & WIRE_ACCOUNT)
-		reap_everything(b);
+	all = b->plan->flags & WIRE_ACCOUNT ? reap_everything(b) : nobody_is_left();
 	if (b->command > 0 || b->idle) { /* dies with us, see below */
 		b->result.signal = SIGKILL;
 		b->result.exit_code = -1;
 	}
-	count_usage(b);
+	count_usage(b, all);
 	/* The front has stopped with the command, in our group: it has the end to tell now. */
 	if ((b->stopped || b->front_told) && (b->plan->flags & WIRE_SHARED_GROUP))
 		(void)kill(0, SIGCONT);
@@ -139,6 +150,7 @@ void end_command_ended(struct box *b, int status)
 	if (b->ended)
 		return;
 	if (!(b->plan->flags & WIRE_ACCOUNT)) {
+		b->result.leaked_total = nobody_is_left() ? 0 : -1;
 		decide_for_the_rest(b);
 		return;
 	}

@@ -218,7 +218,7 @@ void end_now(struct box *b) __attribute__((noreturn));
 /* survey.c */
 void survey_prepare(struct box *b);
 int64_t survey_cpu_us(struct box *b);
-void survey_leaks(struct box *b);
+void survey_leaks(struct box *b); /* what cannot be seen is not known: -1 */
 void survey_kill_session(struct box *b, pid_t session);
 unsigned survey_sessions(struct box *b, pid_t *sessions, unsigned n); /* keeps those that have members; how many */
 

@@ -185,8 +185,10 @@ void survey_leaks(struct box *b)
 	struct proc_iter it = { .root = -1 };
 	pid_t pid;
 
-	if (b->proc < 0)
+	if (b->proc < 0) {
+		b->result.leaked_total = -1;
 		return;
+	}
 	if (b->plan->on_exit == PIDBOX_ON_EXIT_KILL)
 		(void)kill(-1, SIGSTOP);
 	it.root = b->proc;

@@ -138,6 +138,40 @@ def time_limit_and_report(t):
     clean(t)
 
 
+ENDS = {'a time limit': (['--timeout', '400ms', '--grace', '0'], ['cpuburn', '60000'], None, 'timeout'),
+        'CPU time': (['--cpu-time', '200ms', '--grace', '0'], ['cpuburn', '60000'], None, 'cpu-time'),
+        'kill': ([], ['sh', '-c', 'cpuburn 200; touch done; exec sleep 1000'], 0, 'killed')}
+
+
+@each(ENDS)
+def what_is_kept_is_counted_when_it_is_ended(t, args, argv, grace, reason):
+    t.good(t.box('-d', '--name', 'one', *args, '--', *argv))
+    if grace is not None:
+        t.ok(until(lambda: os.path.exists(t.path('done')), 15), 'it has burnt')
+        t.eq(ask(socket_of(t, 'one'), KILL, 0, grace), (DONE, 0, 0), 'it is ended')
+    rec = until_kept(t, 'one')[2]
+    t.eq(rec.get('reason'), reason, 'reason')
+    t.ok(20000 < rec['user_us'] + rec['sys_us'] < 20e6, f'CPU time: {rec["user_us"]} + {rec["sys_us"]}')
+    t.ok(rec['max_rss_kib'] > 100, f'max_rss_kib: {rec["max_rss_kib"]}')
+    t.eq(rec['leaked'], [], 'nothing has outlived the command')
+    t.nothing_left(5)
+    clean(t)
+
+
+@test
+def what_nobody_knows_is_null(t):
+    """An init that was killed has counted for nobody."""
+    t.good(t.box('-d', '--name', 'one', '--', 'cpuburn', '60000'))
+    os.kill(int(re.match(r'\d+', os.path.basename(socket_of(t, 'one')))[0]), signal.SIGKILL)  # its init
+    status, _, rec = until_kept(t, 'one')
+    t.eq((status, rec.get('reason')), (137, 'killed'), 'status, reason')
+    t.eq({k: rec.get(k) for k in ('user_us', 'sys_us', 'max_rss_kib', 'reaped', 'leaked')},
+         dict.fromkeys(('user_us', 'sys_us', 'max_rss_kib', 'reaped', 'leaked')), 'what nobody knows')
+    t.ok(rec['wall_us'] > 0, 'the time is known')
+    t.nothing_left(5)
+    clean(t)
+
+
 @test
 def events(t):
     r, w = os.pipe()

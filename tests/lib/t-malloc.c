@@ -88,7 +88,7 @@ static int attempt(const struct scenario *s, int n, const char **ret_problem)
 		pidbox_record(box, record, sizeof(record));
 		if (w != 0 || pidbox_exit_status(box, &res) != s->status)
 			*ret_problem = "started, but the result is wrong";
-		else if (res.leaked_total < res.n_leaked)
+		else if (res.leaked_total < (int64_t)res.n_leaked)
 			*ret_problem = "more leaks named than there are";
 		pidbox_free(box);
 	}

@@ -124,6 +124,22 @@ static void leaks(void)
 	pidbox_free(box);
 }
 
+/* Without spec.account nobody counts what is killed at the end. */
+static void uncounted(void)
+{
+	const char *argv[] = { "/bin/sh", "-c", "sleep 1000 & exit 0", NULL };
+	const char *alone[] = { "/bin/sh", "-c", "exit 0", NULL };
+	struct pidbox_spec spec = SPEC(.argv = argv), ended = SPEC(.argv = alone);
+	struct pidbox_result res = { 0 };
+
+	ok(run(&spec, &res) == 0 && res.user_us == -1 && res.sys_us == -1 && res.max_rss_kib == -1 &&
+		   res.leaked_total == -1 && res.n_leaked == 0,
+	   "what nobody has counted is not known: %lld us, %lld KiB, %lld leaked", (long long)res.user_us,
+	   (long long)res.max_rss_kib, (long long)res.leaked_total);
+	ok(run(&ended, &res) == 0 && res.user_us >= 0 && res.max_rss_kib > 0 && res.leaked_total == 0,
+	   "when nobody was left it is known all the same");
+}
+
 static void remember(void *context, const struct pidbox *box)
 {
 	pidbox_get_info(box, context);
@@ -169,6 +185,7 @@ int main(int argc, char **argv)
 	signals();
 	limits();
 	leaks();
+	uncounted();
 	failed_record();
 	nothing_left(fds, "all boxes");
 	return tap_end();

@@ -129,6 +129,20 @@ static const struct pidbox_result no_name = {
 	.exit_code = 0, .ended_by_uid = -1, .leaked = nameless, .n_leaked = 1, .leaked_total = 1
 };
 
+/* As of a box whose init was killed. */
+static const struct pidbox_result uncounted = { .reason = PIDBOX_REASON_KILLED,
+						.exit_code = -1,
+						.signal = 9,
+						.ended_by_uid = -1,
+						.wall_us = 5,
+						.user_us = -1,
+						.sys_us = -1,
+						.max_rss_kib = -1,
+						.reaped = -1,
+						.leaked = two_leaks,
+						.n_leaked = 1,
+						.leaked_total = -1 };
+
 static const struct pidbox_error masked = {
 	.errnum = EPERM, .code = PIDBOX_CODE_PROC_MASKED, .step = "mount-proc", .why = "a \"why\"", .fix = "a fix"
 };
@@ -178,6 +192,10 @@ static struct {
 	  { .result = &exited, .containment = "pidns" },
 	  { "\"name\":null", "\"id\":null", "\"pid_namespace\":null", "\"init_pid\":null", "\"command_pid\":null",
 	    "\"proc\":null" } },
+	{ "what nobody has counted is null",
+	  { .result = &uncounted, .containment = "pidns" },
+	  { "\"wall_us\":5", "\"user_us\":null", "\"sys_us\":null", "\"max_rss_kib\":null", "\"reaped\":null",
+	    "\"leaked\":null" } },
 	{ "a core dump",
 	  { .result = &segv },
 	  { "\"reason\":\"signaled\"", "\"exit_code\":null", "\"signal\":\"SIGSEGV\"", "\"core_dumped\":true",
