@@ -97,7 +97,9 @@ static int oldest_silent(const struct server *s)
 	return oldest;
 }
 
-static void answer_with(int fd, const struct control_reply *reply, int passed)
+/* @return 0; -EAGAIN: a client has room for one answer, or is none; -ETOOMANYREFS: what all of its user's have on its
+ * way counts, and passed is one too many (unix(7)) */
+static int answer_with(int fd, const struct control_reply *reply, int passed)
 {
 	struct iovec iov = { (void *)(uintptr_t)reply, sizeof(*reply) };
 	union {
@@ -114,8 +116,7 @@ static void answer_with(int fd, const struct control_reply *reply, int passed)
 		head.msg_control = &control;
 		head.msg_controllen = sizeof(control.space);
 	}
-	/* A client has room for one answer, or is none. */
-	(void)sendmsg(fd, &head, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sendmsg(fd, &head, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 static struct control_reply reply_of(enum control_type type)
@@ -129,7 +130,7 @@ static void answer(int fd, int r, int64_t grace_us)
 
 	reply.errnum = r < 0 ? -r : 0;
 	reply.wall_us = grace_us;
-	answer_with(fd, &reply, -1);
+	(void)answer_with(fd, &reply, -1);
 }
 
 /* ------------------------------------------------------------ who waits */
@@ -201,17 +202,16 @@ static int do_exec(struct pidbox *box, const struct request *r, int connection)
 
 /*
  * A descriptor each would be too much for a box that many wait for: they get one socket, at which all look. An older
- * client is told on its own connection.
+ * client is told on its own connection, and so is one to whom nothing can be passed.
  * @return 0: it has been answered; 1: the connection goes on; -errno
  */
 static int do_wait(struct server *s, const struct request *r, struct server_connection *c)
 {
 	const struct control_reply reply = reply_of(CONTROL_DONE);
 
-	if ((r->ask.flags & CONTROL_WAIT_SHARED) && (s->shared[0] >= 0 || open_shared(s) == 0)) {
-		answer_with(c->fd, &reply, s->shared[1]);
+	if ((r->ask.flags & CONTROL_WAIT_SHARED) && (s->shared[0] >= 0 || open_shared(s) == 0) &&
+	    answer_with(c->fd, &reply, s->shared[1]) == 0)
 		return 0;
-	}
 	if (s->n_waiting >= SERVER_WAITERS)
 		return -EAGAIN;
 	c->waits = true;
@@ -443,7 +443,10 @@ static void tell_end(int fd, struct control_reply *reply, const char *record, si
 	int file = record != NULL ? record_file(record, size) : -1;
 
 	reply->record = file >= 0 ? size : 0;
-	answer_with(fd, reply, file);
+	if (answer_with(fd, reply, file) < 0 && file >= 0) {
+		reply->record = 0;
+		(void)answer_with(fd, reply, -1);
+	}
 	cleanup_close(&file);
 }
 

@@ -160,7 +160,7 @@ static void begin(struct pidbox_target *t)
 	r = t->waiting >= 0 ? control_send(t->waiting, &request, NULL, 0) : t->waiting;
 	if (r < 0)
 		stop_waiting(t);
-	if (r == -EAGAIN || r == -EPIPE || r == -ECONNRESET)
+	if (r == -EAGAIN || r == -EPIPE || r == -ECONNRESET || control_lacks(r))
 		ask_again_later(t);
 }
 

@@ -60,6 +60,30 @@ def own(t, script, want):
         t.eq(w.stderr.read(), b'', 'standard error')
 
 
+@contextlib.contextmanager
+def descriptors_in_flight(n):
+    """So many that nobody has received yet: the kernel counts them for each user, against the limit of who sends (unix(7))."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        while n > 0:
+            socket.send_fds(ours, [b'x'], [0] * min(n, 200))
+            n -= 200
+        yield
+
+
+@test(limit=60)
+def descriptors_of_a_user_are_all_in_flight(t):
+    """The front then can pass nobody a descriptor: he is told all the same, on his own connection and without a record."""
+    low = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+    p = t.start_box('--', '/bin/sh', '-c', 'trap "exit 7" USR1; echo up; while :; do sleep 1000 & wait; done', pre=low)
+    t.eq(p.out.line(15), 'up', 'the command')
+    with descriptors_in_flight(400):
+        w = start_wait(t, p.pid)
+        go(t, p.pid, w)
+        t.eq((t.finish(w), t.finish(p)), (7, 7), 'wait, and run')
+        t.eq(w.stderr.read(), b'', 'standard error')
+
+
 @test(limit=60)
 def records(t):
     """--json: the record of a box, whole; an object for each."""

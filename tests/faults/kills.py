@@ -74,7 +74,7 @@ def detached_killed(who, k, settle):
         need(out == '' and ('STATUS_UNKNOWN' in err or 'NO_SUCH_BOX' in err), f'wait: {err}; {o}')
     else:
         rec = json.loads(out)
-        # It may have ended by itself, and what it left be waited for, when the front goes.
+        # One that has ended by itself, and is not reaped yet when the front goes, keeps its status.
         need((rec['reason'], code) in (('parent-gone', -9), ('parent-gone', 3), ('exited', 3)), f'wait: status {code}, {out}; {o}')
     swept(who)
 
