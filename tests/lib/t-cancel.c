@@ -16,8 +16,13 @@ static void cleanup(void *arg)
 	atomic_fetch_add(getpid() == host ? &cleaned : &elsewhere, 1);
 }
 
+struct at {
+	atomic_bool there, sent; /* the thread may be cancelled; it has been */
+};
+
 static void *spawner(void *arg)
 {
+	struct at *at = arg;
 	const char *argv[] = { "/bin/true", NULL };
 	struct pidbox_spec spec = SPEC(.argv = argv, .map = PIDBOX_MAP_ROOT);
 	struct pidbox_error err = { 0 };
@@ -26,13 +31,15 @@ static void *spawner(void *arg)
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	pthread_cleanup_push(cleanup, NULL);
-	atomic_store((atomic_bool *)arg, true);
+	atomic_store(&at->there, true);
 	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
 	if (pidbox_spawn(&spec, &box, &err) < 0)
 		tell(&err);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pidbox_free(box);
 	pthread_setcancelstate(state, NULL);
+	while (!atomic_load(&at->sent)) /* the spawn may have been the quicker one */
+		sched_yield();
 	pthread_testcancel();
 	pthread_cleanup_pop(0);
 	return NULL;
@@ -43,14 +50,15 @@ static void cancelled(void)
 	int fds = count_fds(), ended = 0;
 
 	for (int i = 0; i < 100; i++) {
-		atomic_bool there = false;
+		struct at at = { 0 };
 		pthread_t thread;
 		void *result;
 
-		pthread_create(&thread, NULL, spawner, &there);
-		while (!atomic_load(&there))
+		pthread_create(&thread, NULL, spawner, &at);
+		while (!atomic_load(&at.there))
 			sched_yield();
 		pthread_cancel(thread);
+		atomic_store(&at.sent, true);
 		pthread_join(thread, &result);
 		ended += result == PTHREAD_CANCELED;
 	}
