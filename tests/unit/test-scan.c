@@ -195,8 +195,10 @@ static void test_met(void)
 
 int main(void)
 {
+	bool was_root = geteuid() == 0;
+
 	/* Root may enter everything. */
-	if (geteuid() == 0 && (setegid(USER) < 0 || seteuid(USER) < 0))
+	if (was_root && (setegid(USER) < 0 || seteuid(USER) < 0))
 		return tap_skip_all("root cannot become somebody else here");
 	if (mkdtemp(path) == NULL)
 		return tap_skip_all("no directory can be made in /tmp");
@@ -206,5 +208,8 @@ int main(void)
 	test_met();
 	close(tree);
 	ok(rmdir(path) == 0, "nothing is left");
+	/* Whoever looks for leaks at the end traces this process, which a change of ids has closed to all but root. */
+	if (was_root)
+		(void)!seteuid(0);
 	return tap_end();
 }
