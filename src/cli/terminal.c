@@ -8,12 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 struct terminal {
@@ -78,22 +80,6 @@ static void set_blocked(int sig, bool blocked)
 	(void)syscall(SYS_rt_sigprocmask, blocked ? SIG_BLOCK : SIG_UNBLOCK, &bit, NULL, sizeof(bit));
 }
 
-/* Stop as by this signal, which the shell then shows. Where the kernel would ignore it, by SIGSTOP. */
-static void stop(int sig)
-{
-	struct sigaction act = { .sa_handler = SIG_DFL }, old;
-
-	if (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU) {
-		(void)kill(getpid(), SIGSTOP);
-		return;
-	}
-	(void)sigaction(sig, &act, &old);
-	(void)kill(getpid(), sig); /* pending; one with what the terminal has sent us already */
-	set_blocked(sig, false);   /* here we stop */
-	set_blocked(sig, true);
-	(void)sigaction(sig, &old, NULL);
-}
-
 static bool is_stopped(pid_t pid)
 {
 	char path[48], text[512];
@@ -104,12 +90,45 @@ static bool is_stopped(pid_t pid)
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return true; /* cannot be seen: believe the init */
+		return kill(pid, 0) == 0 || errno != ESRCH; /* it cannot be seen: believe the init */
 	n = read(fd, text, sizeof(text) - 1);
 	(void)close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	p = strrchr(text, ')');
-	return p == NULL || p[1] == '\0' || p[2] == 'T';
+	return p != NULL && p[1] != '\0' && p[2] == 'T'; /* no text: it has ended (proc_pid_stat(5), ESRCH) */
+}
+
+/* Somebody may have let it go on since the init told us: then we have nothing to wait for. */
+static bool goes_on(const struct pidbox_info *box)
+{
+	return box != NULL && box->command_pid > 0 && !is_stopped(box->command_pid);
+}
+
+/*
+ * Stop as by this signal, which the shell then shows. Where the kernel would ignore it, by SIGSTOP.
+ * A SIGCONT to our group that comes after our signal discards it; one that came before has let the command go on, once
+ * its delivery is complete (setpgid waits for that: finish_group_deliveries in core/follow.c).
+ */
+static void stop(int sig, const struct pidbox_info *box)
+{
+	struct sigaction act = { .sa_handler = SIG_DFL }, old;
+	const uint64_t bit = UINT64_C(1) << (sig - 1);
+	const struct timespec now = { 0, 0 };
+
+	if (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU) {
+		(void)kill(getpid(), SIGSTOP);
+		return;
+	}
+	(void)sigaction(sig, &act, &old);
+	(void)kill(getpid(), sig); /* pending; one with what the terminal has sent us already */
+	(void)setpgid(0, getpgrp());
+	if (goes_on(box)) {
+		(void)syscall(SYS_rt_sigtimedwait, &bit, NULL, &now, sizeof(bit));
+	} else {
+		set_blocked(sig, false); /* here we stop */
+		set_blocked(sig, true);
+	}
+	(void)sigaction(sig, &old, NULL);
 }
 
 /* Is it a process group of the box? Then its leader is in the box's PID namespace. */
@@ -127,10 +146,9 @@ void terminal_stop_self(struct terminal *t, int sig, const struct pidbox_info *b
 {
 	pid_t group = t != NULL ? tcgetpgrp(t->fd) : -1;
 
-	/* Somebody may have let it go on since; then we have nothing to wait for. */
-	if (box != NULL && box->command_pid > 0 && !is_stopped(box->command_pid))
+	if (goes_on(box))
 		return;
-	stop(sig);
+	stop(sig, box);
 	/* A job of a shell inside had the terminal, and the shell outside has given it to us: it is for that job. */
 	if (t != NULL && box != NULL && group_of_box(group, box) && tcgetpgrp(t->fd) == getpgrp())
 		(void)tcsetpgrp(t->fd, group);
@@ -144,7 +162,7 @@ void terminal_raw(struct terminal *t)
 		return;
 	/* In the background: wait until the shell brings us forward, as any program that changes modes does. */
 	for (int tries = 0; tcgetpgrp(t->fd) != getpgrp() && tries < 3; tries++)
-		stop(SIGTTOU);
+		stop(SIGTTOU, NULL);
 	if (!t->raw)
 		(void)tcgetattr(t->fd, &t->modes);
 	raw = t->modes;

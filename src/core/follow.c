@@ -166,6 +166,23 @@ static bool pending_again(int sig)
 	return syscall(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof(set)) == sig;
 }
 
+/*
+ * A SIGCONT and a stop signal that follow each other closely: the second one discards the first where that is pending
+ * still. We had taken it by then, our witness had not, and so has never seen it. What the second one has done is what
+ * is to be; the first, passed on now, would undo it.
+ */
+static bool is_overtaken(int sig)
+{
+	const sigbits opposite = sig_discarded_by(sig);
+	sigbits pending = 0;
+
+	if (opposite == 0)
+		return false;
+	finish_group_deliveries();
+	(void)syscall(SYS_rt_sigpending, &pending, sizeof(pending));
+	return pending & opposite;
+}
+
 /* Was it sent to our whole group, so that the command has it? */
 static bool reached_by_group(struct pidbox *box, const struct wire_msg *msg)
 {
@@ -181,7 +198,7 @@ static bool reached_by_group(struct pidbox *box, const struct wire_msg *msg)
 		else if (box_ask(box, &ask, MSG_CLAIMED, &answer) == 0)
 			reached |= answer.value && answer.group;
 	} while (msg->signal < 32 && pending_again(msg->signal));
-	return reached;
+	return reached || is_overtaken(msg->signal);
 }
 
 /* Who is not known has no uid either. */

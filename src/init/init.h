@@ -84,6 +84,7 @@ struct echo {
 	int32_t got, claimed; /* numbers of the next one to come, and of the next one that nobody has accounted for */
 	bool asked;           /* the front has been asked, and has not answered */
 	bool kernel;          /* the last one came from the kernel */
+	uint64_t order;       /* of the last one, among all signals that came */
 };
 
 struct box {
@@ -109,6 +110,7 @@ struct box {
 	bool front_told;                 /* ... and has been told, and may be stopped still */
 	int64_t deadline[DEADLINE_MAX_]; /* CLOCK_MONOTONIC us; 0: none */
 	struct echo echo[65];
+	uint64_t n_received;
 	bool children; /* SIGCHLD came: there is something to reap */
 	struct wire_ident ident;
 

@@ -15,6 +15,9 @@
  *     has none pending itself. Real-time signals are queued one by one, and are claimed one by one.
  *   - The init got one that the front does not ask about: it says so (MSG_ECHO). The front claims what it has pending
  * and then answers; when the init's one is still unclaimed then, it was for the init alone, and goes to the command.
+ *   - A stop signal discards a SIGCONT that is pending, and the other way round, so front and init may see different
+ *     halves of a pair that came closely: the half that the other has lost is not passed on (is_overtaken, here and in
+ *     core/follow.c).
  *
  * With a terminal of its own the box is in a session of its own, and without a front that forwards (the library) the
  * init leaves the group: there it simply passes on what it gets.
@@ -123,6 +126,7 @@ void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t u
 	}
 	b->echo[sig].got++;
 	b->echo[sig].kernel = code == SI_KERNEL;
+	b->echo[sig].order = ++b->n_received;
 	if (sig == SIGCONT)
 		b->front_told = false; /* it is in our group, and has been woken with us */
 	ask_front(b, sig);
@@ -250,6 +254,19 @@ void signals_requested(struct box *b, const struct wire_msg *msg)
 		pass_on(b, msg->signal, msg->queued, msg->sigval, msg->sender_pid, msg->sender_uid);
 }
 
+/* Has a SIGCONT come since this stop signal, or the other way round? The front has lost this one then (follow.c). */
+static bool is_overtaken(struct box *b, int sig)
+{
+	for (int by = SIGCONT; by <= SIGTTOU; by++) {
+		if (!(sig_discarded_by(sig) & SIGBIT(by)))
+			continue;
+		signals_take_one(b, by);
+		if (b->echo[by].order > b->echo[sig].order)
+			return true;
+	}
+	return false;
+}
+
 /* value: number of the last one that we asked about. What of them is unclaimed was for us alone. */
 void signals_echo_answered(struct box *b, const struct wire_msg *msg)
 {
@@ -262,7 +279,7 @@ void signals_echo_answered(struct box *b, const struct wire_msg *msg)
 	echo->asked = false;
 	while (echo->claimed <= msg->value && echo->claimed < echo->got) {
 		echo->claimed = sig < SIG_RTMIN_KERNEL ? msg->value + 1 : echo->claimed + 1;
-		if (!msg->kernel)
+		if (!msg->kernel && !is_overtaken(b, sig))
 			pass_on(b, sig, false, 0, 0, -1);
 	}
 	ask_front(b, sig);

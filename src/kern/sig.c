@@ -123,6 +123,13 @@ void sig_name(int sig, char buf[static 16])
 	*to = '\0';
 }
 
+sigbits sig_discarded_by(int sig)
+{
+	const sigbits stops = SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU);
+
+	return sig == SIGCONT ? stops : SIGBIT(sig) & stops ? SIGBIT(SIGCONT) : 0;
+}
+
 /* The signal in the first len bytes of s. */
 static int parse_part(const char *s, size_t len)
 {

@@ -63,6 +63,12 @@ int sig_parse(const char *s);
 void sig_name(int sig, char buf[static 16]);
 
 /*
+ * What the kernel discards of pending signals when this one is sent, blocked or not: a stop signal discards a SIGCONT,
+ * a SIGCONT the stop signals (prepare_signal in kernel/signal.c; POSIX, System Interfaces 2.4.1).
+ */
+sigbits sig_discarded_by(int sig);
+
+/*
  * "TERM=QUIT,HUP=": the left one arrives as the right one, nothing at the right drops it (to == 0). KILL and STOP can
  * only stand at the right: nobody can catch them to turn them into something else. A signal can stand at the left once.
  * @return 0 with *ret_n rows in out; -EINVAL; -E2BIG when there are more than max

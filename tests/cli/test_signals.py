@@ -192,6 +192,31 @@ def stop_of_the_whole_group(t):
     t.eq(t.finish(p), 4, 'status')
 
 
+@each({'CONT, TSTP': ('CONT', 'TSTP'), 'TSTP, CONT': ('TSTP', 'CONT'), 'CONT, TTIN': ('CONT', 'TTIN')})
+def stop_and_continue_closely(t, first, second):
+    """A stop signal discards a SIGCONT that is pending, and the other way round: front and init may each have seen
+    another half of the pair. What came last is what the whole group does (Ctrl-Z just after fg)."""
+    p = t.start_box('--', 'sh', '-c', 'trap "echo got" USR1; echo up; while :; do read x; done', stdin=subprocess.PIPE,
+                    pre=lambda: os.setpgid(0, 0))
+    t.eq(p.out.line(), 'up', 'start')
+    pids = p.pid, t.command_of(p)
+    stopped = lambda: [open(f'/proc/{pid}/stat').read().rsplit(') ')[1][0] == 'T' for pid in pids]
+    for i in range(250):
+        os.killpg(p.pid, signal.Signals['SIG' + first])
+        for _ in range(i % 25 * 100):  # the front, the init or neither has taken the first one by now
+            pass
+        os.killpg(p.pid, signal.Signals['SIG' + second])
+        if not t.ok(until(lambda: stopped() == [second != 'CONT'] * 2, 2), f'round {i}: front, command: {stopped()}'):
+            break
+        if second == 'CONT':  # the front hears this one and passes it on
+            p.send_signal(signal.SIGUSR1)
+            if not t.eq(p.out.line(), 'got', f'round {i}: all go on'):
+                break
+    os.killpg(p.pid, signal.SIGCONT)
+    os.killpg(p.pid, signal.SIGTERM)
+    t.eq(t.finish(p), -signal.SIGTERM, 'end')
+
+
 @test
 def a_sigchld_of_somebody_hides_no_end(t):
     """Standard signals merge: the kernel's SIGCHLD is dropped while somebody's is pending."""

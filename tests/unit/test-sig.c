@@ -232,9 +232,35 @@ static void test_mask(void)
 	ok(sig_set_mask(0) == 0, "set it empty");
 }
 
+static void test_discarded(void)
+{
+	const sigbits stops = SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU);
+
+	for (int sig = 1; sig <= SIG_MAX; sig++) {
+		sigbits want = sig == SIGCONT ? stops : stops & SIGBIT(sig) ? SIGBIT(SIGCONT) : 0;
+
+		ok(sig_discarded_by(sig) == want, "what signal %d discards", sig);
+	}
+	/* The kernel's word for it: both pending, the earlier one is not. */
+	for (int sig = SIGTSTP; sig <= SIGTTOU; sig++) {
+		sigbits pending = 0, old;
+
+		(void)sig_block_all(&old);
+		(void)raise(SIGCONT);
+		(void)raise(sig);
+		(void)syscall(SYS_rt_sigpending, &pending, sizeof(pending));
+		ok(!(pending & sig_discarded_by(sig)) && (pending & SIGBIT(sig)), "signal %d discards SIGCONT", sig);
+		(void)raise(SIGCONT);
+		(void)syscall(SYS_rt_sigpending, &pending, sizeof(pending));
+		ok(!(pending & sig_discarded_by(SIGCONT)), "SIGCONT discards signal %d", sig);
+		(void)sig_set_mask(old);
+	}
+}
+
 int main(void)
 {
 	test_parse();
+	test_discarded();
 	test_name();
 	test_map();
 	test_map_full();
