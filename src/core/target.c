@@ -419,7 +419,7 @@ static int find(struct finder *f)
 	if (r < 0)
 		return r;
 	if (!t->has_entry && t->live && !t->own)
-		t->has_entry = registry_find_id(&t->init, t->pid_namespace, &t->entry) == 0;
+		t->has_entry = target_find_entry(t);
 	if (t->has_entry && t->pid_namespace == 0)
 		t->pid_namespace = t->entry.pid_namespace;
 	if (f->address->inside_pid > 0)

@@ -40,6 +40,10 @@ static inline const struct pidref *target_ref(const struct pidbox_target *target
 }
 
 /** The error of doing to the caller's own world what was asked for. @return -EPERM */
+/** Does this run as the init of a box? By its name, which anything may have. */
+bool target_runs_our_init(const struct pidref *init);
+/** Find the entry of the box whose init was found. @return false: there is none */
+bool target_find_entry(struct pidbox_target *t);
 int target_refuse_own(const struct pidbox_target *target, const char *doing, struct pidbox_error *err);
 
 #endif

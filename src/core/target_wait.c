@@ -128,16 +128,6 @@ static int from_kept(struct pidbox_target *t)
 	return r < 0 ? r : set_status(t, status, sig, record);
 }
 
-static bool runs_our_init(const struct pidref *init)
-{
-	CLEANUP(cleanup_close) int proc = pidns_open_proc();
-	char path[40], name[32];
-
-	(void)snprintf(path, sizeof(path), "%d/comm", (int)init->pid);
-	return proc >= 0 && io_read_file(proc, path, name, sizeof(name)) > 0 && strcmp(name, "pidbox-init\n") == 0 &&
-	       pidref_verify(init) == 0;
-}
-
 /* Too many ask it at once, so that it has hung up, or said so. Whether there is a front still, asking will tell. */
 static void ask_again_later(struct pidbox_target *t)
 {
@@ -153,7 +143,7 @@ static void begin(struct pidbox_target *t)
 	if (t->waiting >= 0 || t->one_process || !t->live)
 		return;
 	t->again_at = 0;
-	t->is_ours = t->is_ours || runs_our_init(&t->init);
+	t->is_ours = t->is_ours || target_runs_our_init(&t->init);
 	if (!t->has_entry)
 		return;
 	t->waiting = control_connect(&t->entry, &t->init, NULL);

@@ -51,6 +51,9 @@ def each(rows, **kw):
     return add
 
 
+OTHER_TOOLS = 'bwrap', 'crun', 'podman'  # what a machine may be without
+
+
 class Result(types.SimpleNamespace):
     """code: the exit status, negative for a signal; out, err: text; took: seconds."""
 
@@ -212,6 +215,8 @@ class T:
         """Popen in the test's directory; killed at the end of the test if need be."""
         kw.setdefault('stdin', subprocess.DEVNULL)
         kw.setdefault('cwd', self.tmp)
+        if argv[0] in OTHER_TOOLS and not shutil.which(argv[0]):
+            self.skip(f'{argv[0]} is not installed')
         p = subprocess.Popen([os.fsencode(a) if isinstance(a, str) else a for a in argv],
                              env=self.env if env is None else env, preexec_fn=pre, bufsize=0, **kw)
         self.live.append(p)

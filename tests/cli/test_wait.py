@@ -60,6 +60,30 @@ def own(t, script, want):
         t.eq(w.stderr.read(), b'', 'standard error')
 
 
+@test
+def while_the_entry_is_made(t):
+    """The command may begin while the front still makes the entry: here that waits for a lock of ours."""
+    folder = os.path.join(t.env['PIDBOX_RUNTIME_DIR'], str(os.stat('/proc/self/ns/pid').st_ino))
+    os.makedirs(folder, 0o700, exist_ok=True)
+    for verb in 'wait', 'exec', 'kill':
+        fd = os.open(folder, os.O_RDONLY)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        p = box(t, 'exit 7')
+        if verb == 'wait':
+            w = start_wait(t, p.pid)
+            go(t, p.pid, w)
+            t.eq((t.finish(w), t.finish(p)), (7, 7), 'wait, and run')
+        elif verb == 'exec':
+            r = t.run([t.pidbox, 'exec', str(t.init_of(p)), '--', 'sh', '-c', 'echo $PPID'])
+            t.eq((r.code, r.out), (0, '1\n'), 'exec is done by the init')
+            t.run([t.pidbox, 'kill', '-USR1', str(p.pid)])
+            t.eq(t.finish(p), 7, 'run')
+        else:
+            r = t.run([t.pidbox, 'kill', '-USR1', str(t.command_of(p))])
+            t.eq((r.code, t.finish(p)), (0, 7), 'kill, and run')
+        os.close(fd)
+
+
 @contextlib.contextmanager
 def descriptors_in_flight(n):
     """So many that nobody has received yet: the kernel counts them for each user, against the limit of who sends (unix(7))."""
