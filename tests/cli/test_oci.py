@@ -93,7 +93,8 @@ def crun(t, path):
     if up != 'up':
         p.kill()
         t.skip(f'{os.path.basename(runtime)} cannot run here: {short(text(p.stderr.read()))}')
-    return p, int(open(f'{bundle}/pid').read())
+    pid = until(lambda: os.path.exists(f'{bundle}/pid') and open(f'{bundle}/pid').read(), 10)  # when the command runs already
+    return p, int(pid)
 
 
 def works(t, init, cid, runtime, hostname):
