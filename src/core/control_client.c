@@ -113,7 +113,7 @@ static int connect_to(const char *path)
 	do
 		r = sys_ret(connect(fd, (const struct sockaddr *)&address, sizeof(address)));
 	while (r == -EINTR);
-	if (r == -ENOENT || r == -ECONNREFUSED)
+	if (r == -ENOENT)
 		return -ESRCH;
 	return r < 0 ? r : take_fd(&fd);
 }
@@ -163,8 +163,14 @@ void control_wake(int fd, const struct pidref *init, const struct control_reques
 
 int control_connect(const struct registry_entry *entry, const struct pidref *init, struct pidbox_error *err)
 {
-	int fd = connect_to(entry->socket);
-	int r = fd < 0 ? fd : verify_front(fd, init);
+	enum { BEGINNING_US = 1000000, LOOK_AGAIN_US = 2000 };
+	int fd, r;
+
+	/* Nobody listens: the front is gone, or of a box that begins has not come to it (bind(2) before listen(2)). */
+	while ((fd = connect_to(entry->socket)) == -ECONNREFUSED && pidref_age_us(init) < BEGINNING_US &&
+	       !pidref_has_ended(init))
+		(void)usleep(LOOK_AGAIN_US);
+	r = fd == -ECONNREFUSED ? -ESRCH : fd < 0 ? fd : verify_front(fd, init);
 
 	if (r == 0)
 		return fd;

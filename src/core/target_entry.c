@@ -8,7 +8,6 @@
 #include "base/io.h"
 #include "base/util.h"
 #include "kern/pidns.h"
-#include "kern/proc.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,21 +24,10 @@ bool target_runs_our_init(const struct pidref *init)
 	       pidref_verify(init) == 0;
 }
 
-/* How long ago a process began; INT64_MAX: it cannot be seen. */
-static int64_t age_us(const struct pidref *ref)
-{
-	CLEANUP(cleanup_close) int proc = pidns_open_proc();
-	struct proc_stat stat;
-
-	if (proc < 0 || proc_read_stat(proc, ref->pid, &stat) < 0 || pidref_verify(ref) < 0)
-		return INT64_MAX;
-	return clock_us(CLOCK_BOOTTIME) - (int64_t)stat.start_ticks * (US_PER_S / sysconf(_SC_CLK_TCK));
-}
-
 bool target_find_entry(struct pidbox_target *t)
 {
 	while (registry_find_id(&t->init, t->pid_namespace, &t->entry) < 0) {
-		if (!target_runs_our_init(&t->init) || age_us(&t->init) > ENTRY_PATIENCE_US)
+		if (!target_runs_our_init(&t->init) || pidref_age_us(&t->init) > ENTRY_PATIENCE_US)
 			return false;
 		(void)usleep(LOOK_AGAIN_US);
 	}

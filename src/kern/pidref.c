@@ -104,6 +104,15 @@ int pidref_read_start(struct pidref *ref)
 	return r;
 }
 
+int64_t pidref_age_us(const struct pidref *ref)
+{
+	struct pidref copy = *ref;
+
+	if (pidref_read_start(&copy) < 0)
+		return INT64_MAX;
+	return clock_us(CLOCK_BOOTTIME) - (int64_t)copy.start_ticks * (US_PER_S / sysconf(_SC_CLK_TCK));
+}
+
 void pidref_close(struct pidref *ref)
 {
 	cleanup_close(&ref->pidfd);

@@ -34,6 +34,8 @@ int pidref_look(pid_t pid, uint64_t *pidfs, struct pidref *ret);
 int pidref_identify(pid_t pid, int pidfd, struct pidref *ret);
 /** Read the time of the start as well, to compare with an id that was written without an inode. @return 0 or -errno */
 int pidref_read_start(struct pidref *ref);
+/** How long ago it began, to the clock tick. @return microseconds; INT64_MAX: it is gone, or cannot be seen */
+int64_t pidref_age_us(const struct pidref *ref);
 void pidref_close(struct pidref *ref);
 /**
  * To be called after whatever has been read by the number: was it this process's still?
