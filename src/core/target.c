@@ -282,7 +282,7 @@ static int by_namespace(struct finder *f)
 	return find_init(f);
 }
 
-static int by_name(struct finder *f)
+static int by_name_now(struct finder *f)
 {
 	const struct address *a = f->address;
 	struct pidbox_target *t = f->target;
@@ -302,9 +302,29 @@ static int by_name(struct finder *f)
 		return cannot_see(f, r);
 	if (r < 0 || !pidref_same(&t->entry.id, &t->process))
 		return no_such_box(f, "it has just ended");
-	if (!registry_may_name(&t->entry, t->process.pid) || pidref_verify(&t->process) < 0)
+	if (!registry_may_name(&t->entry, t->process.pid))
 		return no_such_box(f, "what that user has under that name is no box of his");
+	if (pidref_verify(&t->process) < 0)
+		return no_such_box(f, "it has just ended");
 	return by_held_process(f);
+}
+
+/* One that ends between two looks is found again as what has ended, with its record. */
+static int by_name(struct finder *f)
+{
+	enum { TRIES = 3 };
+	struct pidbox_target *t = f->target;
+	int r = by_name_now(f);
+
+	for (int i = 1; i < TRIES && r == -ESRCH; i++) {
+		pidref_close(&t->process);
+		pidref_close(&t->init);
+		cleanup_close(&t->ns);
+		t->ns = -1;
+		t->live = t->has_entry = false;
+		r = by_name_now(f);
+	}
+	return r;
 }
 
 struct candidates {
