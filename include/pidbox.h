@@ -133,6 +133,13 @@ PIDBOX_API void pidbox_signal_name(int sig, char buf[16]);
  * @return a static string
  */
 PIDBOX_API const char *pidbox_init_path(void);
+/**
+ * Become the init alone, as `pidbox init` does: the calling process executes it (execve(2)), with its PID. argv and
+ * envp are those of pidbox-init(1); argv[0] chooses its manner.
+ * @return only when that failed: -errno, with *err filled
+ * @since 0.1
+ */
+PIDBOX_API int pidbox_become_init(char *const argv[], char *const envp[], struct pidbox_error *err);
 
 /* ---------------------------------------------------------------- what to run */
 

@@ -12,6 +12,7 @@
 
 /* A verb: one row in main.c, one file. argv[0] is the verb. @return exit status */
 int cmd_exec(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_tree(int argc, char **argv);

@@ -6,6 +6,7 @@
  */
 #include "core/box.h"
 
+#include "base/err.h"
 #include "base/io.h"
 #include "base/sys.h"
 #include "kern/memfile.h"
@@ -19,6 +20,20 @@ extern const size_t pidbox_init_image_size;
 const char *pidbox_init_path(void)
 {
 	return PIDBOX_INIT_PATH;
+}
+
+int pidbox_become_init(char *const argv[], char *const envp[], struct pidbox_error *err)
+{
+	int fd = image_open(), r = fd;
+
+	if (fd >= 0)
+		r = sys_execveat(fd, "", argv, envp, AT_EMPTY_PATH);
+	if (fd >= 0)
+		(void)close(fd);
+	(void)err_set(err, -r, PIDBOX_CODE_NONE, "executing the init");
+	err_why(err, "it is executed from memory, or where this machine does not allow that, from %s", PIDBOX_INIT_PATH);
+	err_fix(err, "use the program pidbox-init itself");
+	return r;
 }
 
 int image_open(void)

@@ -294,7 +294,7 @@ static int step_clone(struct start *s, size_t row)
 	stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
 		return -errno;
-	(void)snprintf(args.socket_arg, sizeof(args.socket_arg), "%d", s->inside);
+	(void)snprintf(args.socket_arg, sizeof(args.socket_arg), "@%d", s->inside);
 	/* No handler of the caller's may run in the child, which has the caller's memory. The init wants it so too. */
 	(void)sig_block_all(&mask);
 	pid = clone(child_main, stack + CHILD_STACK, flags, &args, &box->pidfd);

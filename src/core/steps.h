@@ -68,6 +68,8 @@
 	  "capabilities(7): the bounding set limits what an exec can give")                                            \
 	X(SESSION, COMMAND, "session", "starts a session on the box's terminal",                                       \
 	  "tty_ioctl(2): only a session leader without a terminal can take one")                                       \
+	X(GROUP, COMMAND, "group", "leads a process group, which has the foreground",                                  \
+	  "tcsetpgrp(3): what is typed at a terminal goes to one group")                                               \
 	X(STDIO, COMMAND, "stdio", "puts the standard streams in place", "dup3(2)")                                    \
 	X(USER, COMMAND, "user", "becomes the user", "credentials(7): groups first, the uid last")                     \
 	X(CHDIR, COMMAND, "chdir", "goes to the directory", "chdir(2)")                                                \
@@ -98,6 +100,7 @@ enum {
 	STEP_PROC_AUTO = 1,          /* mount-proc: a refusal is a warning */
 	STEP_USER_KEEP_GROUPS = 1,   /* user, become: the caller's groups are the user's */
 	STEP_SESSION_APART = 1,      /* session: what the group that it leaves has got is not for it */
+	STEP_SESSION_TRY = 2,        /* session: without a terminal, if it is another session's */
 	STEP_LIMIT_NO_NEW = 1,       /* limit-caps: no_new_privs */
 	STEP_LIMIT_NO_AMBIENT = 2,   /* limit-caps: for another user than the process's */
 };

@@ -17,6 +17,20 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+/* The terminal's own group may be somebody else's to change: then the command does without the foreground. */
+static int step_group(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
+{
+	int r = (int)sys_call(SYS_setpgid, 0, 0);
+	pid_t group = (pid_t)sys_call(SYS_getpid);
+
+	(void)b;
+	(void)step;
+	(void)ret_aux;
+	if (r == 0 && t->terminal >= 0)
+		(void)sys_call(SYS_ioctl, t->terminal, TIOCSPGRP, &group); /* SIGTTOU is blocked still */
+	return r;
+}
+
 static int step_session(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
 	siginfo_t info;
@@ -29,7 +43,8 @@ static int step_session(struct box *b, const struct task *t, const struct wire_s
 	/* Signals to the group that it comes from were for those who are in it still. */
 	while ((step->flags & STEP_SESSION_APART) && sys_take_pending(SIGBITS_ALL, &info) > 0)
 		continue;
-	return t->terminal < 0 ? 0 : (int)sys_call(SYS_ioctl, t->terminal, TIOCSCTTY, 0);
+	r = t->terminal < 0 ? 0 : (int)sys_call(SYS_ioctl, t->terminal, TIOCSCTTY, 0);
+	return step->flags & STEP_SESSION_TRY ? 0 : r;
 }
 
 /* The sources may be 0, 1 or 2 themselves, in any order: first out of the way, then into place. */
@@ -191,10 +206,10 @@ struct failure task_run(struct box *b, const struct task *t)
 		[STEP_CGROUP] = enter_cgroup,      [STEP_ROOT] = enter_root,
 		[STEP_BOUND] = enter_bound,        [STEP_LIMIT_CAPS] = enter_limit_caps,
 		[STEP_FOLLOW] = enter_follow,      [STEP_SESSION] = step_session,
-		[STEP_STDIO] = step_stdio,         [STEP_USER] = step_user,
-		[STEP_CHDIR] = step_chdir,         [STEP_DROP_CAPS] = step_drop_caps,
-		[STEP_CLOSE_FDS] = step_close_fds, [STEP_SIGNALS] = step_signals,
-		[STEP_EXEC] = step_exec,
+		[STEP_GROUP] = step_group,         [STEP_STDIO] = step_stdio,
+		[STEP_USER] = step_user,           [STEP_CHDIR] = step_chdir,
+		[STEP_DROP_CAPS] = step_drop_caps, [STEP_CLOSE_FDS] = step_close_fds,
+		[STEP_SIGNALS] = step_signals,     [STEP_EXEC] = step_exec,
 	};
 
 	for (uint32_t i = 0; i < t->n_steps; i++) {

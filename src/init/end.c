@@ -7,7 +7,7 @@
  *   time limit, pidbox_kill,
  *   the front is gone       the stop signal to the command; when the grace is over: the end
  */
-#include "init/init.h"
+#include "init/alone.h"
 
 #include "base/util.h"
 
@@ -49,7 +49,7 @@ static bool reap_everything(struct box *b)
 
 		bool some_left;
 
-		(void)kill(-1, SIGKILL);
+		rest_kill(b);
 		some_left = loop_reap(b);
 		b->result.reaped = before; /* orphans that ended by themselves, not by this */
 		if (!some_left)
@@ -88,7 +88,7 @@ void end_now(struct box *b)
 
 	b->ended = true;
 	exec_box_ends(b);
-	all = b->plan->flags & WIRE_ACCOUNT ? reap_everything(b) : nobody_is_left();
+	all = b->plan->flags & (WIRE_ACCOUNT | WIRE_SUBREAPER) ? reap_everything(b) : nobody_is_left();
 	if (b->command > 0 || b->idle) { /* dies with us, see below */
 		b->result.signal = SIGKILL;
 		b->result.exit_code = -1;
@@ -101,7 +101,8 @@ void end_now(struct box *b)
 		report_write(b);
 	else
 		box_send_result(b);
-	_exit(0); /* and the kernel kills and reaps whatever is left (R8) */
+	/* As PID 1: and the kernel kills and reaps whatever is left (R8). */
+	_exit(b->alone != NULL ? alone_status(b) : 0);
 }
 
 /* ------------------------------------------------------------ the command has ended */
@@ -116,8 +117,8 @@ static void decide_for_the_rest(struct box *b)
 	case PIDBOX_ON_EXIT_KILL:
 		end_now(b);
 	case PIDBOX_ON_EXIT_TERM:
-		(void)kill(-1, SIGTERM);
-		(void)kill(-1, SIGCONT);
+		rest_signal(b, SIGTERM);
+		rest_signal(b, SIGCONT);
 		if (b->deadline[DEADLINE_GRACE] == 0)
 			b->deadline[DEADLINE_GRACE] = later(now_us(), b->plan->grace_us);
 		break;

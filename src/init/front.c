@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the init says to the front. */
-#include "init/init.h"
+#include "init/alone.h"
 
 #include "base/util.h"
 
@@ -114,6 +114,8 @@ void box_fail(struct box *b, uint32_t step, int errnum, int aux)
 {
 	struct wire_msg msg = { .type = MSG_FAILED, .step = step, .value = errnum, .aux = aux };
 
+	if (b->alone != NULL)
+		alone_failed(b, step, errnum);
 	box_send(b, &msg, WIRE_HEAD, 0);
 	_exit(PIDBOX_EXIT_FAILED);
 }

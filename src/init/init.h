@@ -20,6 +20,8 @@
  *   loop.c      the one wait, reaping
  *   signals.c   what is passed on to the command, and how often
  *   end.c       deadlines, and how a box ends
+ *   rest.c      everybody else inside: signals to them, and their end
+ *   alone*.c    the second door: an init without a front (alone.h)
  *   survey.c    who is inside, and what they have used: leaks, CPU time
  *   report.c    the record, when nobody else is left to write it
  */
@@ -87,8 +89,11 @@ struct echo {
 	uint64_t order;       /* of the last one, among all signals that came */
 };
 
+struct alone;
+
 struct box {
 	struct wire_plan *plan;
+	struct alone *alone;         /* there is no front, see alone.h; NULL: there is one */
 	struct exec_failure refused; /* with WIRE_ENTER: what has kept it out; errnum 0: nothing */
 	bool asked_for;              /* with WIRE_ENTER: its one request has come, or nobody is left to make it */
 	int socket;                  /* to the front */
@@ -204,6 +209,7 @@ void signals_take_one(struct box *b, int sig);
 void signals_open_window(struct box *b);
 void signals_started(struct box *b);
 void signals_close_window(struct box *b);
+void signals_pass_on(struct box *b, int sig, bool queued, int64_t value, pid_t sender, int64_t uid);
 void signals_claimed(struct box *b, const struct wire_msg *ask);
 void signals_requested(struct box *b, const struct wire_msg *msg);
 void signals_echo_answered(struct box *b, const struct wire_msg *msg);
@@ -216,6 +222,12 @@ void end_begin(struct box *b, enum pidbox_reason why, int64_t grace_us);
 void end_check_deadlines(struct box *b);
 int64_t end_next_deadline(const struct box *b);
 void end_now(struct box *b) __attribute__((noreturn));
+
+/* rest.c */
+int rest_prepare(struct box *b);                /* @return -errno: a subreaper that cannot see its descendants */
+bool rest_has(const struct box *b, pid_t pid);  /* is it inside, and not we? */
+void rest_signal(const struct box *b, int sig); /* to all of them */
+void rest_kill(const struct box *b);            /* again after each SIGCHLD, until there is no child left */
 
 /* survey.c */
 void survey_prepare(struct box *b);

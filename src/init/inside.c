@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The init's own steps, one function a row of the table in core/steps.h. */
-#include "init/init.h"
+#include "init/alone.h"
 
 #include "base/io.h"
 #include "base/util.h"
@@ -213,6 +213,8 @@ static void keep_own_fds(struct box *b)
 		(unsigned)b->plan->kept_fd,
 		(unsigned)b->plan->tty_fd, /* so that its master does not see an end while the command lives */
 		(unsigned)b->proc,
+		(unsigned)(b->alone != NULL ? alone_kept(b->alone, b->alone->out) : -1),
+		(unsigned)(b->alone != NULL ? alone_kept(b->alone, b->alone->err) : -1),
 	};
 	unsigned next = 0;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The one place where the init waits, and reaping. */
-#include "init/init.h"
+#include "init/alone.h"
 
 #include "base/util.h"
 #include "core/control.h"
@@ -32,7 +32,9 @@ bool loop_reap(struct box *b)
 			struct wire_msg msg = { .type = MSG_STOPPED, .signal = WSTOPSIG(status) };
 
 			/* Without room the front does not read: it is stopped already. */
-			if (pid == b->command)
+			if (pid == b->command && b->alone != NULL)
+				alone_stopped(b, msg.signal);
+			else if (pid == b->command)
 				b->stopped = b->front_told = box_try_send(b, &msg);
 			else
 				exec_stopped(pid, msg.signal);
@@ -42,6 +44,8 @@ bool loop_reap(struct box *b)
 			b->stopped &= pid != b->command;
 			continue;
 		}
+		if (b->alone != NULL)
+			alone_say_reaped(b->alone, pid, status);
 		if (pid == b->command) {
 			b->command = 0;
 			end_command_ended(b, status);
@@ -190,7 +194,7 @@ int loop_prepare(struct box *b)
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)fds[i] };
 
-		if (epoll_ctl(b->events, EPOLL_CTL_ADD, fds[i], &ev) < 0)
+		if (fds[i] >= 0 && epoll_ctl(b->events, EPOLL_CTL_ADD, fds[i], &ev) < 0)
 			return -errno;
 	}
 	return 0;

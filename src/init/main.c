@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "init/init.h"
+#include "init/alone.h"
 
 #include "base/util.h"
 #include "kern/sig.h"
@@ -134,11 +134,12 @@ static void close_at_exec(int fd)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+/* "@N", which only a front writes: the socket to it. @return -1: it is something else */
 static int descriptor(const char *arg)
 {
 	int fd = 0;
 
-	if (*arg == '\0')
+	if (*arg++ != '@' || *arg == '\0')
 		return -1;
 	for (; *arg != '\0'; arg++) {
 		if (*arg < '0' || *arg > '9' || fd > 100000000)
@@ -148,20 +149,22 @@ static int descriptor(const char *arg)
 	return fd;
 }
 
-int main(int argc, char **argv)
+int main(int argc, char **argv, char **envp)
 {
 	static struct start start;
 	static struct box box = { .socket = -1, .signals = -1, .proc = -1, .start = &start };
 	struct box *b = &box;
 	sigbits old;
 
+	(void)sig_block_all(&old); /* a front has done so already */
+	claim_sigchld(b);
+	b->started_us = now_us();
+	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1, .oom_killed = -1 };
 	if (argc != 2 || (b->socket = descriptor(argv[1])) < 0)
-		return PIDBOX_EXIT_FAILED;
+		alone_run(b, argc, argv, envp, old);
 	memset(argv[1], 0, strlen(argv[1])); /* ps shows the name alone */
-	(void)sig_block_all(&old);           /* they are so already; a debugger's start may differ */
 	(void)fcntl(b->socket, F_SETFD, FD_CLOEXEC);
 	(void)prctl(PR_SET_NAME, "pidbox-init");
-	claim_sigchld(b);
 	memset(b->times, 0xff, sizeof(b->times));
 	if (receive_plan(b) < 0)
 		return PIDBOX_EXIT_FAILED;
@@ -184,7 +187,6 @@ int main(int argc, char **argv)
 	}
 	b->started_us = now_us();
 	b->patience_us = INIT_PATIENCE_US;
-	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1, .oom_killed = -1 };
 	b->chld_ignored |= (b->plan->flags & WIRE_SIGCHLD_IGNORED) != 0;
 	run_steps(b);
 	if (b->plan->flags & WIRE_AS_PID1)

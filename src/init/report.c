@@ -35,7 +35,7 @@ static void write_to(struct box *b, int fd, bool with_status)
 	struct record rec = {
 		.result = &b->result,
 		.name = box_text(b, b->plan->name),
-		.containment = "pidns",
+		.containment = b->plan->flags & WIRE_SUBREAPER ? "subreaper" : "pidns",
 		.proc = b->plan->proc_word,
 		.id = b->ident.id,
 		.pid_namespace = b->ident.pid_namespace,

@@ -22,7 +22,7 @@
  * With a terminal of its own the box is in a session of its own, and without a front that forwards (the library) the
  * init leaves the group: there it simply passes on what it gets.
  */
-#include "init/init.h"
+#include "init/alone.h"
 
 #include "kern/sig.h"
 
@@ -42,11 +42,17 @@ bool signals_end_by_default(int sig)
 
 static void deliver(struct box *b, int sig, bool queued, int64_t value)
 {
-	/* With the command gone (--on-exit term, wait) the rest of the box is meant. */
-	pid_t to = b->command > 0 ? b->command : -1;
 	siginfo_t info = { .si_signo = sig };
+	pid_t to = b->command;
 
-	if (queued && to > 0) {
+	/* With the command gone (--on-exit term, wait) the rest of the box is meant. */
+	if (to == 0) {
+		rest_signal(b, sig);
+		return;
+	}
+	if ((b->plan->flags & WIRE_TO_GROUP) && kill(-to, sig) == 0)
+		return;
+	if (queued) {
 		info.si_code = SI_QUEUE;
 		info.si_pid = getpid();
 		info.si_uid = getuid();
@@ -83,7 +89,7 @@ static void pass_to_idle(struct box *b, int sig, int mapped, pid_t sender, int64
 	end_idle(b, mapped);
 }
 
-static void pass_on(struct box *b, int sig, bool queued, int64_t value, pid_t sender, int64_t uid)
+void signals_pass_on(struct box *b, int sig, bool queued, int64_t value, pid_t sender, int64_t uid)
 {
 	int mapped = b->plan->signal_map[sig];
 
@@ -119,9 +125,13 @@ static void ask_front(struct box *b, int sig)
 
 void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value)
 {
+	if (b->alone != NULL) {
+		alone_signal(b, sig, code, sender, uid, value);
+		return;
+	}
 	if (!(b->plan->flags & WIRE_SHARED_GROUP) || b->front_gone) {
 		if (code != SI_KERNEL)
-			pass_on(b, sig, code == SI_QUEUE, value, sender, uid);
+			signals_pass_on(b, sig, code == SI_QUEUE, value, sender, uid);
 		return;
 	}
 	b->echo[sig].got++;
@@ -218,8 +228,8 @@ void signals_started(struct box *b)
 void signals_close_window(struct box *b)
 {
 	(void)sig_block_all(NULL);
-	if (b->plan->flags & WIRE_SHARED_GROUP)
-		return;
+	if ((b->plan->flags & WIRE_SHARED_GROUP) || b->alone != NULL)
+		return; /* alone: what came before the start is for the command, too */
 	(void)setpgid(0, 0);
 	loop_drop_signals(b);
 }
@@ -251,7 +261,7 @@ void signals_claimed(struct box *b, const struct wire_msg *ask)
 void signals_requested(struct box *b, const struct wire_msg *msg)
 {
 	if (msg->signal >= 1 && msg->signal <= SIG_MAX)
-		pass_on(b, msg->signal, msg->queued, msg->sigval, msg->sender_pid, msg->sender_uid);
+		signals_pass_on(b, msg->signal, msg->queued, msg->sigval, msg->sender_pid, msg->sender_uid);
 }
 
 /* Has a SIGCONT come since this stop signal, or the other way round? The front has lost this one then (follow.c). */
@@ -280,7 +290,7 @@ void signals_echo_answered(struct box *b, const struct wire_msg *msg)
 	while (echo->claimed <= msg->value && echo->claimed < echo->got) {
 		echo->claimed = sig < SIG_RTMIN_KERNEL ? msg->value + 1 : echo->claimed + 1;
 		if (!msg->kernel && !is_overtaken(b, sig))
-			pass_on(b, sig, false, 0, 0, -1);
+			signals_pass_on(b, sig, false, 0, 0, -1);
 	}
 	ask_front(b, sig);
 }

@@ -21,7 +21,8 @@
  */
 void survey_prepare(struct box *b)
 {
-	if (b->proc >= 0 || (!(b->plan->flags & WIRE_ACCOUNT) && b->plan->cpu_time_us == 0))
+	if (b->proc >= 0 || (b->plan->flags & WIRE_SUBREAPER) ||
+	    (!(b->plan->flags & WIRE_ACCOUNT) && b->plan->cpu_time_us == 0))
 		return;
 	b->proc = proc_open_detached();
 	if (b->proc >= 0)
@@ -48,7 +49,7 @@ static pid_t inside_pid(struct box *b, pid_t pid)
 	ssize_t n;
 
 	if (!b->proc_outer)
-		return pid;
+		return rest_has(b, pid) ? pid : 0;
 	len = io_decimal(who, pid);
 	who[len] = '\0';
 	n = namespace_of(b->proc, who, theirs, sizeof(theirs));
@@ -190,7 +191,7 @@ void survey_leaks(struct box *b)
 		return;
 	}
 	if (b->plan->on_exit == PIDBOX_ON_EXIT_KILL)
-		(void)kill(-1, SIGSTOP);
+		rest_signal(b, SIGSTOP);
 	it.root = b->proc;
 	while ((pid = proc_next(&it)) > 0) {
 		struct proc_stat stat;

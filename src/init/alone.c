@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "init/alone.h"
+
+#include "base/io.h"
+#include "base/util.h"
+#include "core/record.h"
+#include "core/search.h"
+#include "kern/sig.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+/* What stands behind the plan in its memory: tables of pointers, then the files to try. */
+struct layout {
+	size_t n_argv, n_envp, n_paths, path_bytes;
+};
+
+static size_t count(char *const *list)
+{
+	size_t n = 0;
+
+	while (list != NULL && list[n] != NULL)
+		n++;
+	return n;
+}
+
+static const char *path_of(char *const *envp)
+{
+	const char *path = SEARCH_DEFAULT_PATH;
+
+	for (; *envp != NULL; envp++)
+		if (env_same_name(*envp, "PATH") && env_value(*envp) != NULL)
+			path = env_value(*envp);
+	return path;
+}
+
+static struct layout measure(const struct alone *a, char *const *envp)
+{
+	struct layout l = { .n_argv = count(a->argv), .n_envp = count(envp) };
+	const char *rest = path_of(envp);
+	size_t len;
+
+	if (l.n_argv == 0 || search_is_file(a->argv[0])) {
+		l.n_paths = 1;
+		return l;
+	}
+	while (search_next(&rest, &len) != NULL) {
+		l.n_paths++;
+		l.path_bytes += len + 1 + strlen(a->argv[0]) + 1;
+	}
+	return l;
+}
+
+/* @return where the next table begins */
+static char **put_table(struct wire_plan *p, char **at, uint32_t *ret_offset, char *const *list, size_t n)
+{
+	*ret_offset = (uint32_t)((char *)at - (char *)p);
+	memcpy(at, list, n * sizeof(*at));
+	at[n] = NULL;
+	return at + n + 1;
+}
+
+static void put_paths(struct wire_plan *p, char **at, const struct alone *a, const struct layout *l, char *const *envp)
+{
+	char *text = (char *)(at + l->n_paths + 1);
+	const char *rest = path_of(envp), *dir;
+	size_t len, file = strlen(a->argv[0]) + 1;
+
+	p->paths = (uint32_t)((char *)at - (char *)p);
+	if (l->path_bytes == 0) {
+		at[0] = a->argv[0];
+		return;
+	}
+	while ((dir = search_next(&rest, &len)) != NULL) {
+		*at++ = text;
+		memcpy(text, dir, len);
+		text[len] = '/';
+		memcpy(text + len + 1, a->argv[0], file);
+		text += len + 1 + file;
+	}
+}
+
+static void put_step(struct wire_plan *p, enum step_op op, uint16_t flags)
+{
+	p->steps[p->n_steps++] = (struct wire_step){ .op = (uint16_t)op, .flags = flags };
+}
+
+static void put_steps(struct wire_plan *p, const struct alone *a)
+{
+	if (a->argv == NULL) {
+		put_step(p, STEP_IDLE, 0);
+		return;
+	}
+	put_step(p, STEP_START, 0);
+	if (a->placement == PLACE_SESSION)
+		put_step(p, STEP_SESSION, STEP_SESSION_TRY);
+	else if (a->placement == PLACE_OWN_GROUP)
+		put_step(p, STEP_GROUP, 0);
+	put_step(p, STEP_SIGNALS, 0);
+	put_step(p, STEP_EXEC, 0);
+}
+
+static uint32_t flags_of(const struct alone *a)
+{
+	return (a->report != NULL ? WIRE_ACCOUNT : 0u) | (a->to_group ? WIRE_TO_GROUP : 0u) |
+	       (a->has_grace ? WIRE_HAS_GRACE : 0u) | (getpid() != 1 && a->manner == MANNER_OWN ? WIRE_SUBREAPER : 0u);
+}
+
+/* @return NULL when there is no memory */
+static struct wire_plan *make_plan(const struct alone *a, char *const *envp, sigbits mask)
+{
+	struct layout l = measure(a, envp);
+	size_t size = sizeof(struct wire_plan) + (l.n_argv + l.n_envp + l.n_paths + 3) * sizeof(char *) + l.path_bytes;
+	struct wire_plan *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char **at;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	*p = (struct wire_plan){
+		.version = WIRE_VERSION,
+		.size = (uint32_t)size,
+		.flags = flags_of(a),
+		.front_pidfd = -1,
+		.report_fd = -1,
+		.kept_fd = -1,
+		.tty_fd = -1,
+		.proc_fd = -1,
+		.stdio = { 0, 1, 2 },
+		.signal_mask = mask,
+		.on_exit = a->on_exit,
+		.stop_signal = a->stop_signal,
+		.grace_us = a->grace_us,
+		.timeout_us = a->timeout_us,
+		.leak_grace_us = US_PER_S / 10,
+		.started_realtime_us = clock_us(CLOCK_REALTIME),
+		.proc_word = "keep",
+	};
+	memcpy(p->signal_map, a->signal_map, sizeof(p->signal_map));
+	at = (char **)(void *)(p + 1);
+	at = put_table(p, at, &p->argv, a->argv, l.n_argv);
+	at = put_table(p, at, &p->envp, envp, l.n_envp);
+	if (a->argv != NULL)
+		put_paths(p, at, a, &l, envp);
+	put_steps(p, a);
+	return p;
+}
+
+/* ------------------------------------------------------------ the start */
+
+static void give_up(const struct alone *a, int status, const char *what, int errnum) __attribute__((noreturn));
+static void give_up(const struct alone *a, int status, const char *what, int errnum)
+{
+	alone_say_errno(a, what, errnum);
+	_exit(status);
+}
+
+static int own_failure(const struct alone *a)
+{
+	return a->manner == MANNER_OWN ? PIDBOX_EXIT_FAILED : 1;
+}
+
+/* The id that other verbs know a box by. */
+static void identify(struct box *b)
+{
+	struct stat ns;
+	size_t len;
+
+	b->ident.init_pid = getpid();
+	if (stat("/proc/self/ns/pid", &ns) < 0)
+		return;
+	b->ident.pid_namespace = ns.st_ino;
+	len = io_decimal(b->ident.id, getpid());
+	b->ident.id[len++] = ':';
+	len += io_decimal(b->ident.id + len, (long long)ns.st_ino);
+	b->ident.id[len] = '\0';
+}
+
+static int open_report(const struct alone *a)
+{
+	int fd = io_above_stdio(open(a->report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+
+	if (fd < 0)
+		give_up(a, own_failure(a), "opening the report: ", errno);
+	return fd;
+}
+
+static void become_reaper(const struct alone *a)
+{
+	int already = 0;
+
+	if (getpid() == 1)
+		return;
+	if (a->subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		give_up(a, own_failure(a), "becoming a subreaper: ", errno);
+	(void)prctl(PR_GET_CHILD_SUBREAPER, &already);
+	if (already == 0)
+		alone_say_not_pid1(a);
+}
+
+int alone_kept(const struct alone *a, int fd)
+{
+	return a->verbosity > 1 || a->warn_reaped ? fd : -1;
+}
+
+/* A closed one may be somebody else's by the time there is something to say. */
+static int if_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0 ? fd : -1;
+}
+
+static void prepare(struct box *b, struct alone *a, char **envp, sigbits mask)
+{
+	a->err = if_open(STDERR_FILENO);
+	a->out = if_open(STDOUT_FILENO);
+	become_reaper(a);
+	if (a->parent_death != 0 && prctl(PR_SET_PDEATHSIG, a->parent_death) < 0)
+		give_up(a, own_failure(a), "asking for a signal at the parent's end: ", errno);
+	b->plan = make_plan(a, envp, mask);
+	if (b->plan == NULL)
+		give_up(a, own_failure(a), "taking memory for the plan: ", ENOMEM);
+	if (a->report != NULL) {
+		b->plan->report_fd = open_report(a);
+		identify(b);
+	}
+	(void)rest_prepare(b);
+	if (a->placement == PLACE_SESSION)
+		alone_leave_terminal();
+	b->plan->tty_fd = alone_terminal(a);
+	if (b->plan->tty_fd >= 0)
+		b->plan->tty_fd = fcntl(b->plan->tty_fd, F_DUPFD_CLOEXEC, 3);
+}
+
+void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
+{
+	static struct alone alone;
+	struct alone *a = &alone;
+	int status = alone_read_options(a, argc, argv, envp);
+	int r = 0;
+
+	if (status != ALONE_GO_ON)
+		_exit(status);
+	(void)prctl(PR_SET_NAME, a->name); /* a memory file has another one */
+	b->alone = a;
+	b->front_gone = true; /* there never was one */
+	prepare(b, a, envp, mask);
+	for (uint32_t i = 0; i < b->plan->n_steps && r == 0; i++) {
+		if (step_rows[b->plan->steps[i].op].side != PIDBOX_SIDE_INIT)
+			continue;
+		r = inside_step(b, i);
+		if (r < 0)
+			alone_failed(b, i, -r);
+	}
+	a->command = b->command;
+	b->ident.command_pid = b->command;
+	a->in_foreground = b->plan->tty_fd >= 0 && a->placement == PLACE_OWN_GROUP;
+	a->out = alone_kept(a, a->out);
+	a->err = alone_kept(a, a->err);
+	alone_say_spawned(a);
+	loop_run(b);
+}
+
+/* ------------------------------------------------------------ the end */
+
+static int exec_status(const struct alone *a, int errnum)
+{
+	if (a->manner == MANNER_DUMB_INIT)
+		return 2;
+	if (a->manner == MANNER_CATATONIT)
+		return 1;
+	if (errnum == ENOENT)
+		return PIDBOX_EXIT_NOT_FOUND;
+	return a->manner == MANNER_OWN || errnum == EACCES ? PIDBOX_EXIT_CANNOT_EXEC : 1;
+}
+
+void alone_failed(struct box *b, uint32_t step, int errnum)
+{
+	struct alone *a = b->alone;
+
+	if (b->plan->steps[step].op != STEP_EXEC)
+		give_up(a, own_failure(a), "starting the command: ", errnum);
+	alone_say_exec_failed(a, errnum);
+	_exit(exec_status(a, errnum));
+}
+
+int alone_status(const struct box *b)
+{
+	const struct alone *a = b->alone;
+	int status = record_exit_status(&b->result, false);
+
+	/* The rest of the session: it need not be ours to end, but is asked to. */
+	if (a->manner == MANNER_DUMB_INIT && a->command > 0)
+		(void)kill(a->to_group ? -a->command : a->command, SIGTERM);
+	alone_say_ended(a, status);
+	return a->remap[status / 64] & (UINT64_C(1) << status % 64) ? 0 : status;
+}
