@@ -11,7 +11,6 @@
 
 #include "base/util.h"
 
-#include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -43,10 +42,7 @@ static bool reap_everything(struct box *b)
 	int64_t until = now_us() + PATIENCE_MS * 1000;
 
 	for (;;) {
-		struct pollfd fd = { .fd = b->signals, .events = POLLIN };
-		int64_t left = until - now_us();
 		int64_t before = b->result.reaped;
-
 		bool some_left;
 
 		rest_kill(b);
@@ -54,9 +50,8 @@ static bool reap_everything(struct box *b)
 		b->result.reaped = before; /* orphans that ended by themselves, not by this */
 		if (!some_left)
 			return true;
-		if (left <= 0 || poll(&fd, 1, (int)(left / 1000 + 1)) == 0)
+		if (!loop_wait_for_child(b, until))
 			return false;
-		loop_drop_signals(b);
 	}
 }
 

@@ -154,7 +154,9 @@ void command_run(struct box *b); /* returns only on failure, which is in b->star
 /* loop.c */
 int loop_prepare(struct box *b); /* before the start. @return 0 or -errno */
 void loop_run(struct box *b) __attribute__((noreturn));
+void loop_take_signal(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value);
 void loop_drop_signals(struct box *b);                     /* but for SIGCHLD */
+bool loop_wait_for_child(struct box *b, int64_t until);    /* other signals are dropped. @return false: in vain */
 bool loop_reap(struct box *b);                             /* @return false when nothing is left */
 ssize_t loop_receive(struct box *b, struct wire_msg *msg); /* a request of a client goes to exec_requested */
 int loop_timeout(int64_t at);                              /* for epoll; 0: none */

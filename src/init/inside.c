@@ -238,18 +238,15 @@ static void keep_own_fds(struct box *b)
  */
 static int get_ready(struct box *b)
 {
-	const uint64_t all = SIGBITS_ALL;
-	int r;
+	int r = 0;
 
-	b->signals = sys_signalfd(&all, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (b->signals < 0)
-		return b->signals;
+	if (b->alone == NULL)
+		r = loop_prepare(b);
+	if (r < 0)
+		return r;
 	/* From here on somebody else is inside: he cannot ptrace the init, nor take descriptors from it
 	 * (pidfd_getfd(2)). */
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	r = loop_prepare(b);
-	if (r < 0)
-		return r;
 	survey_prepare(b);
 	b->exec_us = now_us();
 	return 0;

@@ -6,6 +6,7 @@
 #include "core/control.h"
 #include "kern/sig.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -55,6 +56,14 @@ bool loop_reap(struct box *b)
 	}
 }
 
+void loop_take_signal(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value)
+{
+	/* A SIGCHLD that somebody has sent may stand for one of the kernel's that came while it was pending. */
+	b->children |= sig == SIGCHLD;
+	if (sig != SIGCHLD || code <= 0) /* above: CLD_*, the kernel's */
+		signals_received(b, sig, code, sender, uid, value);
+}
+
 /* One turn's worth: a flood must not keep the loop from its deadlines. @return are there more? */
 static bool take_signals(struct box *b, bool drop)
 {
@@ -63,13 +72,11 @@ static bool take_signals(struct box *b, bool drop)
 
 	for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(info[0]); i++) {
 		int sig = (int)info[i].ssi_signo;
-		bool kernels = sig == SIGCHLD && info[i].ssi_code > 0; /* CLD_* */
 
-		/* A SIGCHLD that somebody has sent may stand for one of the kernel's that came while it was
-		 * pending. */
-		b->children |= sig == SIGCHLD;
-		if (!kernels && !drop)
-			signals_received(b, sig, info[i].ssi_code, (pid_t)info[i].ssi_pid, info[i].ssi_uid,
+		if (drop)
+			b->children |= sig == SIGCHLD;
+		else
+			loop_take_signal(b, sig, info[i].ssi_code, (pid_t)info[i].ssi_pid, info[i].ssi_uid,
 					 (int64_t)info[i].ssi_ptr);
 	}
 	return n == (ssize_t)sizeof(info);
@@ -77,8 +84,15 @@ static bool take_signals(struct box *b, bool drop)
 
 void loop_drop_signals(struct box *b)
 {
-	while (take_signals(b, true))
-		continue;
+	siginfo_t info;
+	int sig;
+
+	if (b->signals >= 0)
+		while (take_signals(b, true))
+			continue;
+	else
+		while ((sig = sys_take_pending(SIGBITS_ALL, &info)) > 0)
+			b->children |= sig == SIGCHLD;
 }
 
 static void take_message(struct box *b, const struct wire_msg *msg)
@@ -186,15 +200,19 @@ int loop_timeout(int64_t at)
  */
 int loop_prepare(struct box *b)
 {
-	const int fds[] = { b->signals, b->socket, b->plan->front_pidfd };
+	const uint64_t all = SIGBITS_ALL;
+	int fds[] = { -1, b->socket, b->plan->front_pidfd };
 
+	fds[0] = b->signals = sys_signalfd(&all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (b->signals < 0)
+		return b->signals;
 	b->events = epoll_create1(EPOLL_CLOEXEC);
 	if (b->events < 0)
 		return -errno;
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)fds[i] };
 
-		if (fds[i] >= 0 && epoll_ctl(b->events, EPOLL_CTL_ADD, fds[i], &ev) < 0)
+		if (epoll_ctl(b->events, EPOLL_CTL_ADD, fds[i], &ev) < 0)
 			return -errno;
 	}
 	return 0;
@@ -221,6 +239,46 @@ static void take_event(struct box *b, uint64_t event)
 		front_is_gone(b);
 }
 
+/* Without a front signals are all there is, and one call waits for them and takes them: half the work for each. */
+static void wait_for_signal(struct box *b, int64_t until)
+{
+	const int64_t left = until == 0 ? 0 : until - now_us();
+	const struct timespec limit = { left > 0 ? left / US_PER_S : 0, left > 0 ? left % US_PER_S * 1000 : 0 };
+	const sigbits all = SIGBITS_ALL;
+	siginfo_t info;
+	int sig = (int)sys_call(SYS_rt_sigtimedwait, &all, &info, until != 0 ? &limit : NULL, sizeof(all));
+
+	if (sig > 0)
+		loop_take_signal(b, sig, info.si_code, info.si_pid, info.si_uid, (int64_t)info.si_value.sival_ptr);
+}
+
+static void wait_for_event(struct box *b, int64_t until)
+{
+	struct epoll_event events[16];
+	bool had_front = !b->front_gone;
+	int n = epoll_wait(b->events, events, ARRAY_LEN(events), loop_timeout(until));
+
+	for (int i = 0; i < n; i++)
+		take_event(b, events[i].data.u64);
+	if (had_front && b->front_gone)
+		forget_front(b);
+}
+
+bool loop_wait_for_child(struct box *b, int64_t until)
+{
+	struct pollfd fd = { .fd = b->signals, .events = POLLIN };
+	int64_t left = until - now_us();
+
+	if (left <= 0)
+		return false;
+	if (b->signals < 0)
+		wait_for_signal(b, until);
+	else if (poll(&fd, 1, (int)(left / 1000 + 1)) == 0)
+		return false;
+	loop_drop_signals(b);
+	return true;
+}
+
 void loop_run(struct box *b)
 {
 	if (b->plan->timeout_us > 0)
@@ -228,10 +286,6 @@ void loop_run(struct box *b)
 	if (b->plan->cpu_time_us > 0)
 		b->deadline[DEADLINE_CPU] = b->exec_us + 1;
 	for (;;) {
-		struct epoll_event events[16];
-		bool had_front = !b->front_gone;
-		int n;
-
 		if (b->children) {
 			b->children = false;
 			if (!loop_reap(b) && !b->idle)
@@ -239,10 +293,9 @@ void loop_run(struct box *b)
 		}
 		end_check_deadlines(b);
 		exec_check_deadlines(b);
-		n = epoll_wait(b->events, events, ARRAY_LEN(events), loop_timeout(next_deadline(b)));
-		for (int i = 0; i < n; i++)
-			take_event(b, events[i].data.u64);
-		if (had_front && b->front_gone)
-			forget_front(b);
+		if (b->alone != NULL)
+			wait_for_signal(b, next_deadline(b));
+		else
+			wait_for_event(b, next_deadline(b));
 	}
 }

@@ -152,7 +152,7 @@ static int descriptor(const char *arg)
 int main(int argc, char **argv, char **envp)
 {
 	static struct start start;
-	static struct box box = { .socket = -1, .signals = -1, .proc = -1, .start = &start };
+	static struct box box = { .socket = -1, .signals = -1, .events = -1, .proc = -1, .start = &start };
 	struct box *b = &box;
 	sigbits old;
 

@@ -146,11 +146,8 @@ void signals_take_one(struct box *b, int sig)
 {
 	siginfo_t info;
 
-	if (sys_take_pending(SIGBIT(sig), &info) != sig)
-		return;
-	b->children |= sig == SIGCHLD;
-	if (sig != SIGCHLD || info.si_code <= 0)
-		signals_received(b, sig, info.si_code, info.si_pid, info.si_uid, (int64_t)info.si_value.sival_ptr);
+	if (sys_take_pending(SIGBIT(sig), &info) == sig)
+		loop_take_signal(b, sig, info.si_code, info.si_pid, info.si_uid, (int64_t)info.si_value.sival_ptr);
 }
 
 /* ------------------------------------------------------------ the start */
