@@ -1,184 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""pidbox-init by the name of tini, docker-init, dumb-init or catatonit. What is expected is asked of the real program
-too, where there is one: each test runs with ours and with the real one, as PID 1 and not."""
-from support import *
-from test_tty import Term
+"""pidbox-init by the name of tini or docker-init."""
+from manners import *
 
-REAL = {'docker-init': 'tini'}
-PLACES = {'ours': (True, False), 'ours as PID 1': (True, True), 'real': (False, False), 'real as PID 1': (False, True)}
-FAULTS = (signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS)
-JOB = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-PLAIN = [s for s in range(1, 32) if s not in (9, 17, 19, *FAULTS, *JOB)]
-REALTIME = list(range(34, 65))
 WARNING = r'\[WARN  tini \(\d+\)\] Tini is not running as PID 1 .*?-s option.*?TINI_SUBREAPER.*?\n'
-
-
-class Manner:
-    """One of the programs in one place: .run(…) to the end, .family(…) with a command that tells what it gets."""
-    def __init__(self, t, name, ours, pid1):
-        self.t, self.name, self.ours, self.pid1 = t, name, ours, pid1
-        if ours:
-            self.path = t.path(name)
-            if not os.path.lexists(self.path):
-                os.symlink(os.path.join(cfg.bin, 'pidbox-init'), self.path)
-            if not os.path.exists(self.path):
-                t.fail('there is no pidbox-init')
-        else:
-            self.path = shutil.which(REAL.get(name, name), path=t.env['PATH'])
-            if not self.path:
-                t.skip(f'the real {name} is not installed')
-            if name in REAL:
-                os.symlink(self.path, t.path(f'real-{name}'))
-                self.path = t.path(f'real-{name}')
-
-    def argv(self, *args):
-        box = [self.t.pidbox, 'run', '--as-pid1', '--'] if self.pid1 else []
-        return [*box, self.path, *args]
-
-    def run(self, *args, env=(), **kw):
-        return self.t.run(self.argv(*args), env={**self.t.env, **dict(env)}, **kw)
-
-    def gives(self, args, code, out='', err='', env=(), **kw):
-        """Run; its status, and what it said: each a regular expression for all of it."""
-        with self.t.case(' '.join([*(f'{k}={v}' for k, v in dict(env).items()), *args]) or '(nothing)'):
-            r = self.run(*args, env=env, **kw)
-            self.t.eq(r.code, code, f'status (stderr {short(r.err)})')
-            for what, text, want in ('standard output', r.out, out), ('standard error', r.err, err):
-                self.t.ok(re.fullmatch(want, text, re.S), f'{what}: {text!r} is not {want!r}')
-            return r
-
-    def family(self, *opts, args=(), **kw):
-        return Family(self, opts, args, **kw)
-
-
-def manner(*names, places=PLACES, **kw):
-    """A test for each of the programs in each of the places."""
-    return each({f'{n}, {p}': (n, *row) for n in names for p, row in PLACES.items() if p in places}, **kw)
-
-
-def words(pattern):
-    """Of a message that is one line."""
-    return pattern + r'\n'
-
-
-class Family:
-    """`family` under an init: .me and .kid are its two processes, seen from here."""
-    def __init__(self, m, opts, args, env=(), pre=None, argv=None):
-        self.m, self.t = m, m.t
-        self.r, self.w = os.pipe()
-        m.t.cleanups.append(self.close)
-
-        def before():
-            os.dup2(self.r, 9)
-            if pre:
-                pre()
-        self.p = m.t.start(argv or m.argv(*opts, '--', m.t.helper('family'), *args), env={**m.t.env, **dict(env)}, pre=before,
-                           pass_fds=(9,), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.out, self.err = Lines(self.p.stdout), Lines(self.p.stderr)
-        self.facts = {}
-        while True:
-            line = self.out.line()
-            if line is None:
-                m.t.fail(f'the command did not start: {self.err.rest()}')
-            if line == 'ready':
-                break
-            who, *rest = line.split()
-            if rest[0] == 'pid':
-                self.facts[who] = dict(zip(rest[::2], (int(x, 16 if k in ('blocked', 'ignored') else 10)
-                                                       for k, x in zip(rest[::2], rest[1::2]))))
-        self.init = next(p for p in children(self.p.pid) if is_first(p)) if m.pid1 else self.p.pid
-        self.me = children(self.init)[0]
-        self.kid = (children(self.me) or [None])[0]
-
-    def close(self):
-        for fd in self.r, self.w:
-            if fd >= 0:
-                os.close(fd)
-        self.r = self.w = -1
-
-    def state(self, pid):
-        with contextlib.suppress(OSError), open(f'/proc/{pid}/stat') as f:
-            return f.read().rsplit(')', 1)[1].split()[0]
-
-    def stopped(self, *pids):
-        return until(lambda: all(self.state(p) == 'T' for p in pids))
-
-    def taken(self):
-        """The init has nothing pending any more."""
-        def pending():
-            with contextlib.suppress(OSError), open(f'/proc/{self.init}/status') as f:
-                return [x for x in f if x.startswith(('ShdPnd', 'SigPnd')) and int(x.split()[1], 16)]
-        return until(lambda: not pending())
-
-    def next(self):
-        line = self.out.line(5)
-        if line is None:
-            self.t.fail(f'the command has ended: {self.err.rest()}')
-        who, got, *n = line.split()
-        return (who, int(n[0]))
-
-    def upto(self, *marks):
-        got, marks = [], set(marks)
-        while marks:
-            g = self.next()
-            if g in marks:
-                marks.remove(g)
-            elif g[1] != signal.SIGCHLD:
-                got.append(g)
-        return got
-
-    def arrived(self, through=True):
-        """Everything that has come so far: after a signal through the init, and two to each of the two themselves."""
-        got = []
-        if through:
-            if not self.taken():
-                self.t.fail('the init does not take its signals')
-            os.kill(self.init, signal.SIGUSR1)
-            got += self.upto(('me', signal.SIGUSR1))
-        both = [('me', self.me)] + ([('kid', self.kid)] if self.kid else [])
-        for _ in range(2):
-            for _, p in both:
-                os.kill(p, signal.SIGUSR2)
-            got += self.upto(*((who, signal.SIGUSR2) for who, _ in both))
-        return sorted(g for g in got if g[1] != signal.SIGUSR1)
-
-    def send(self, sig, **kw):
-        os.kill(self.init, sig)
-        return self.arrived(**kw)
-
-    def check(self, sigs, want, what=''):
-        """Each of them, sent to the init, arrives as `want` says: signal -> what, or 'me', or 'both'."""
-        for s in sigs:
-            w = {'me': [('me', s)], 'both': [('kid', s), ('me', s)], 'nobody': []}.get(want, want)
-            if s in (signal.SIGUSR1, signal.SIGUSR2):
-                continue  # they are the marks
-            self.t.eq(self.send(s), w, f'{what}signal {s} arrives as')
-
-    def end(self, code=7):
-        """The command ends by itself; what its kid said until descriptor 9 was closed."""
-        self.p.stdin.close()
-        self.t.eq(self.t.finish(self.p), code, 'status')
-        os.close(self.w)
-        self.w = -1
-        rest = self.out.rest()
-        return [tuple(int(x) if x.isdigit() else x for x in line.split()[::2])[:2] for line in rest.splitlines()]
-
-
-def is_first(pid):
-    """Is it PID 1 of a namespace inside ours?"""
-    with open(f'/proc/{pid}/status') as f:
-        return re.search(r'^NSpid:.*\t1$', f.read(), re.M)
-
-
-def programs(t):
-    t.write('noexec', 'x')
-    t.write('script', 'exit 9\n', 0o755)
-
-
-# ---- tini
-
 TINI = ('tini', 'docker-init')
-SH = ('sh', '-c')
 
 
 def tini_warns(m):
@@ -226,7 +51,7 @@ def tini_options_after_the_program(t, *row):
     """They are tini's own, but behind a --."""
     m = Manner(t, *row)
     w = tini_warns(m)
-    r = m.gives(['sh', '-c', 'exit 3'], 1, err=r".*invalid option -- '?c'?\n.*Usage:.*")
+    m.gives(['sh', '-c', 'exit 3'], 1, err=r".*invalid option -- '?c'?\n.*Usage:.*")
     m.gives(['sh', '--', '-c', 'exit 3'], 3, err=w)
     m.gives(['echo', 'x', '--', '-s', '--'], 0, out='x -s --\n', err=w)
     m.gives(['--', 'sh', '-c', 'exit 3'], 3, err=w)
@@ -234,7 +59,6 @@ def tini_options_after_the_program(t, *row):
     m.gives(['echo', '-s', 'x', '-e', '3', 'y'], 0, out='x y\n')
     m.gives(['true', '--'], 0, err=w)
     m.gives(['sh', '-c', 'exit 3'], 3, err=w, env={'POSIXLY_CORRECT': ''})
-    del r
 
 
 @manner('tini')
@@ -373,22 +197,6 @@ def tini_places_its_child(t, *row):
     f.end()
 
 
-def all_blocked():
-    signal.pthread_sigmask(signal.SIG_SETMASK, set(range(1, 65)) - {32, 33})
-
-
-def some_ignored():
-    for s in signal.SIGHUP, signal.SIGTTOU, signal.SIGUSR2, 40:
-        signal.signal(s, signal.SIG_IGN)
-
-
-def bits(*sigs):
-    return sum(1 << s - 1 for s in sigs)
-
-
-ALL_BUT = bits(*range(1, 65)) & ~bits(9, 19, 32, 33)
-
-
 @manner('tini')
 def tini_gives_back_the_mask(t, *row):
     m = Manner(t, *row)
@@ -414,13 +222,6 @@ def tini_reaps(t, *row):
             if adopts:
                 t.eq(m.run(*args, '--', 'zombies', '300', env=env).out, 'made 300 left 0\n', 'zombies') if m.pid1 else \
                     reaped(t, m, args, env)
-
-
-def reaped(t, m, args, env):
-    """What an init that is not PID 1 has adopted does not stay a zombie."""
-    f = m.family(*args, args=['alone'], argv=m.argv(*args, '--', 'sh', '-c', 'forkstorm 100; exec family alone'), env=env)
-    t.ok(until(lambda: children(f.init) == [f.me]), f'children of the init: {len(children(f.init))}')
-    f.end()
 
 
 @manner('tini')
@@ -454,3 +255,40 @@ def tini_stays_awake(t, *row):
     t.ok(f.state(f.init) != 'T', 'and tini')
     os.kill(f.me, signal.SIGCONT)
     f.end()
+
+
+@manner(*TINI)
+def tini_hands_over_the_terminal(t, *row):
+    m = Manner(t, *row)
+    s, me = m.terminal('-s')
+    t.eq((me['pgrp'], me['tpgid']), (me['pid'], me['pid']), 'the command leads a group, which is in the foreground')
+    for key, sig in ('\x03', 2), ('\x1c', 3), ('\x1a', 20):
+        s.send(key)
+        s.expect(f'got {sig} 128 ')  # from the terminal, not from tini
+    os.kill(s.p.pid, signal.SIGHUP)
+    t.ok('got' not in s.expect('(?s).*got 1 ')[0].replace('got 1 ', ''), 'one of them arrived twice')
+    s.send('\n')
+    t.eq(t.finish(s.p), 7, 'status')
+
+
+@manner('tini', places=('ours', 'real'))
+def tini_without_a_terminal_on_its_input(t, *row):
+    m = Manner(t, *row)
+    s, me = m.terminal('-s', redirect='< /dev/zero')
+    t.eq((me['pgrp'], me['tpgid']), (me['pid'], s.p.pid), 'group of the command, group in the foreground')
+    t.eq(t.finish(s.p), 7, 'status')
+
+
+@manner('tini', places=('ours', 'real'))
+def tini_as_a_job(t, *row):
+    m = Manner(t, *row)
+    s, me = m.job('-s')
+    t.eq((me['pgrp'], me['tpgid'], s.foreground()), (me['pid'], me['pid'], me['pid']), 'the command has the foreground')
+    s.send('\x03')
+    s.expect('got 2 128 ')
+    s.send('\n')
+    s.prompt()
+    t.ok('got' not in s.before, f'one arrived twice: {s.before!r}')
+    t.eq(s.cmd('echo rc=$?'), 'rc=7', 'status')
+    t.eq(s.cmd(f'{m.path} -s -- sh -c "trap \'exit 5\' INT; kill -INT \\$PPID; while :; do sleep 0.01; done"; echo rc=$?'), 'rc=5', 'a signal to tini')
+    t.eq(s.cmd(f'{m.path} -s -- true & wait; echo rc=$?').split('\n')[-1], 'rc=0', 'in the background')

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""pidbox-init by the name of catatonit."""
+from manners import *
+
+
+@manner('catatonit')
+def catatonit_statuses(t, *row):
+    m = Manner(t, *row)
+    programs(t)
+    for opts in [], ['-g']:
+        for n in 0, 1, 3, 127, 128, 200, 255:
+            m.gives([*opts, '--', *SH, f'exit {n}'], n)
+        for s in 1, 2, 6, 9, 10, 15, 34, 64:
+            m.gives([*opts, '--', t.helper('die'), str(s)], 128 + s)
+        m.gives([*opts, './script'], 9)
+        for cmd, why in (('nonesuch', 'No such file or directory'), ('/nonesuch/x', 'No such file or directory'), ('', 'No such file or directory'),
+                         ('./noexec', 'Permission denied'), ('/', 'Permission denied'), ('./noexec/x', 'Not a directory')):
+            m.gives([*opts, cmd], 1, err=words(rf'ERROR \(catatonit:\d+\): failed to exec pid1: {why}'))
+
+
+@manner('catatonit')
+def catatonit_words(t, *row):
+    m = Manner(t, *row)
+    name, usage = rf'\S*{m.name}', r'usage: catatonit \[-ghLPV\] \[--\] <progname> \[<arguments>\.\.\.\]\n'
+    for args in (['-h'], ['-gh', 'true'], ['true', '-h'], ['-h', '-Z']):
+        m.gives(args, 0, err=usage + '.*-g .*-h .*-L .*-P .*-V, --version.*')
+    for args in (['-V'], ['--version'], ['--vers'], ['-gV'], ['true', '-V']):
+        m.gives(args, 0, out=r'tini version 0\.\d\.\d_catatonit' + (r'.*pidbox[^\n]*' if m.ours else '') + '\n')
+    for args in (['-L'], ['-L', 'true']):
+        m.gives(args, 0, out=r'(?=.*pidbox).*WITHOUT WARRANTY.*' if m.ours else r'catatonit.*WITHOUT ANY WARRANTY.*')
+    for args in ([], ['--'], ['-g']):
+        m.gives(args, 1, err=words(r'ERROR \(catatonit:\d+\): missing program name') + usage)
+    for args, why in ((['-Z'], "invalid option -- '?Z'?"), (['-v', 'true'], "invalid option -- '?v'?"), (['--help'], '.*option.*help.*'), (['--nonesuch', 'true'], '.*option.*'),
+                      (['--version=3'], '.*option.*')):
+        m.gives(args, 1, err=rf'{name}: {why}\n{usage}')
+
+
+@manner('catatonit')
+def catatonit_options_after_the_program(t, *row):
+    m = Manner(t, *row)
+    m.gives(['sh', '-c', 'exit 3'], 1, err=r".*invalid option -- '?c'?\nusage: .*")
+    m.gives(['--', 'sh', '-c', 'exit 3'], 3)
+    m.gives(['sh', '--', '-c', 'exit 3'], 3)
+    m.gives(['echo', '-g', 'x', '--', '-g'], 0, out='x -g\n')
+    m.gives(['--', '--', 'true'], 1, err=words(r'ERROR \(catatonit:\d+\): failed to exec pid1: No such file or directory'))
+    m.gives(['sh', '-c', 'exit 3'], 3, env={'POSIXLY_CORRECT': ''})
+
+
+@manner('catatonit')
+def catatonit_environment(t, *row):
+    m = Manner(t, *row)
+    for v in '', '0', '1':
+        r = m.run('--', *SH, 'exit 3', env={'CATATONIT_DEBUG': v})
+        t.eq((r.code, r.out), (3, ''), 'status and output')
+        t.ok(re.search(r'DEBUG \(catatonit:\d+\): ', r.err) and re.search(r'pid1 \(\d+\) spawned: sh\n', r.err), f'CATATONIT_DEBUG={v}: {r.err!r}')
+        for args in ['true'], ['-V']:
+            m.gives(args, 1, err=words(r'ERROR \(catatonit:\d+\): CATATONIT_LOG is reserved for future use'), env={'CATATONIT_LOG': v})
+    # LISTEN_PID that means catatonit means the command then
+    script = ['--', 'sh', '-c', 'echo $LISTEN_PID $$ $LISTEN_FDS']
+    for pid, same in ('1', m.pid1), ('4711', False), ('x', False):
+        a, b, n = m.run(*script, env={'LISTEN_PID': pid, 'LISTEN_FDS': '2'}).out.split()
+        t.eq((a, n), (b if same else pid, '2'), f'LISTEN_PID={pid} becomes')
+    if not m.pid1:
+        a, b = t.run(['sh', '-c', f'LISTEN_PID=$$ exec {m.path} -- sh -c \'echo $LISTEN_PID $$\'']).out.split()
+        t.eq(a, b, 'LISTEN_PID of catatonit')
+
+
+@manner('catatonit')
+def catatonit_who_gets_signals(t, *row):
+    m = Manner(t, *row)
+    for opts, who in ([], 'me'), (['-g'], 'both'):
+        f = m.family(*opts)
+        f.check(PLAIN + REALTIME, who, f'{opts}: ')
+        f.check([17, *JOB], 'nobody', f'{opts}: ')
+        if m.pid1:
+            f.check(FAULTS, 'nobody', f'{opts}: ')
+        f.end()
+    for kid in 'own', 'apart':
+        f = m.family('-g', args=[kid])
+        f.check([1, 15, 40], 'me', f'-g, the grandchild has a group ({kid}): ')
+        f.end()
+
+
+@manner('catatonit', places=('ours', 'real'))
+def catatonit_dies_of_faults(t, *row):
+    m = Manner(t, *row)
+    for s in FAULTS:
+        f = m.family(args=['alone'], pre=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
+        os.kill(f.init, s)
+        t.eq(t.finish(f.p), -s, f'status after signal {s} to catatonit')
+        f.p.stdin.close()
+        f.out.rest()
+    t.nothing_left(3)
+
+
+@manner('catatonit')
+def catatonit_places_its_child(t, *row):
+    m = Manner(t, *row)
+    f = m.family()
+    me, kid = f.facts['me'], f.facts['kid']
+    t.eq((me['pgrp'], kid['pgrp']), (me['pid'], me['pid']), 'the group of the command and of its child')
+    t.ok(me['sid'] != me['pid'], 'it has a session of its own')
+    t.eq(os.getsid(f.me), os.getsid(f.init), 'the session of the command')
+    t.eq(me['blocked'] & ~bits(*JOB), 0, 'signal mask but for TSTP, TTIN, TTOU')
+    f.end()
+    f = m.family(pre=all_blocked)
+    t.eq(f.facts['me']['blocked'] & ALL_BUT, ALL_BUT, 'started with all blocked: blocked signals')
+    f.check([1, 15, 40], 'me', 'started with all blocked: ')
+    f.end()
+    f = m.family(pre=some_ignored)
+    t.eq(f.facts['me']['ignored'] & ~bits(13, 25), bits(1, 12, 22, 40), 'started with some ignored: ignored signals')
+    f.check([1, 15, 40], 'me', 'started with some ignored: ')
+    f.end()
+
+
+@manner('catatonit')
+def catatonit_reaps(t, *row):
+    """As PID 1 and, being a subreaper, elsewhere."""
+    m = Manner(t, *row)
+    r = m.run('--', 'sh', '-c', 'echo $PPID; exec orphan')
+    mine, orphan = r.out.split('\nppid ')
+    t.eq(mine, orphan.strip(), 'an orphan becomes the child of')
+    if m.pid1:
+        t.eq(m.run('zombies', '300').out, 'made 300 left 0\n', 'zombies')
+    else:
+        reaped(t, m, [], {})
+
+
+@manner('catatonit')
+def catatonit_and_the_rest(t, *row):
+    m = Manner(t, *row)
+    for opts in [], ['-g']:
+        f = m.family(*opts)
+        kid = f.kid
+        if m.pid1:
+            f.p.stdin.close()
+            t.eq(t.finish(f.p), 7, 'status')
+            t.ok(not os.path.exists(f'/proc/{kid}'), 'the grandchild is still there')
+        else:
+            t.eq(f.end(), [], f'{opts}: the grandchild gets')
+
+
+@manner('catatonit')
+def catatonit_holds_no_descriptors(t, *row):
+    m = Manner(t, *row)
+    f = m.family(args=['alone'])
+    t.ok(until(lambda: not os.path.exists(f'/proc/{f.init}/fd/9')), 'catatonit has descriptor 9 of its caller open')
+    t.ok(os.path.exists(f'/proc/{f.me}/fd/9'), 'the command has not')
+    f.end()
+
+
+@manner('catatonit')
+def catatonit_pause(t, *row):
+    m = Manner(t, *row)
+    for args in ['-P'], ['-gP', 'echo', 'not run'], ['-P', '--', 'echo', 'not run']:
+        for s in signal.SIGTERM, signal.SIGINT:
+            with t.case((args, s)):
+                p = t.start(m.argv(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                init = until(lambda: next((p for p in children(p.pid) if is_first(p) and comm(p).startswith(m.path)), None)) if m.pid1 else p.pid
+
+                def blocked():  # it is ready when it has its signals blocked
+                    with open(f'/proc/{init}/status') as f:
+                        return re.search(r'^SigBlk:\t.*[4-7c-f]...$', f.read(), re.M) and f'{m.path}'.encode() in open(f'/proc/{init}/cmdline', 'rb').read()
+                t.ok(until(blocked), 'not ready')
+                for other in signal.SIGHUP, signal.SIGUSR1, signal.SIGTSTP, signal.SIGWINCH, signal.SIGQUIT, 40:
+                    os.kill(init, other)
+                    t.ok(until(lambda: not re.search(r'^S(hd|ig)Pnd:\t0*[1-9a-f]', open(f'/proc/{init}/status').read(), re.M)), f'signal {other} stays pending')
+                t.eq(p.poll(), None, 'status after other signals')
+                os.kill(init, s)
+                t.eq(t.finish(p), 0, 'status')
+                t.eq((p.stdout.read(), p.stderr.read()), (b'', b''), 'what it said')
+
+
+@manner('catatonit')
+def catatonit_hands_over_the_terminal(t, *row):
+    m = Manner(t, *row)
+    for redirect in '', '< /dev/zero':  # it is the session's terminal, not the one on standard input
+        if redirect and m.pid1:
+            continue  # what stands in the way there is pidbox's -t
+        s, me = m.terminal(redirect=redirect)
+        t.eq((me['pgrp'], me['tpgid']), (me['pid'], me['pid']), 'the command leads a group, which is in the foreground')
+        if not redirect:
+            for key, sig in ('\x03', 2), ('\x1c', 3):
+                s.send(key)
+                s.expect(f'got {sig} 128 ')  # from the terminal, not from catatonit
+                t.ok('got' not in s.before, f'before that: {s.before!r}')
+            s.send('\n')
+        t.eq(t.finish(s.p), 7, 'status')
+        t.ok('got' not in s.lines.rest(), 'one of them arrived twice')
+
+
+@manner('catatonit', places=('ours', 'real'))
+def catatonit_as_a_job(t, *row):
+    m = Manner(t, *row)
+    s, me = m.job()
+    t.eq((me['pgrp'], me['tpgid'], s.foreground()), (me['pid'], me['pid'], me['pid']), 'the command has the foreground')
+    s.send('\x03')
+    s.expect('got 2 128 ')
+    s.send('\n')
+    s.prompt()
+    t.ok('got' not in s.before, f'one arrived twice: {s.before!r}')
+    t.eq(s.cmd('echo rc=$?'), 'rc=7', 'status')
