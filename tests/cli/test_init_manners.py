@@ -33,40 +33,44 @@ def tini_words(t, *row):
     w, name = tini_warns(m), re.escape(m.name if m.ours or m.name == 'tini' else f'real-{m.name}')
     usage = rf'{name} \(tini version 0\.19\.0.*?\)\nUsage: {name} \[OPTIONS\] PROGRAM -- \[ARGS\].*' + \
         '.*'.join(f'-{o}' for o in ('h', 's', 'p SIGNAL', 'v', 'w', 'g', 'e EXIT_CODE', 'l')) + '.*TINI_SUBREAPER.*TINI_VERBOSITY.*TINI_KILL_PROCESS_GROUP.*'
-    for args in (['-h'], ['-h', '-Z'], ['-sgh', 'true'], ['true', '-h']):
+    for args in (['-h'], ['-h', '-Z'], ['-sgh', 'true']):
         m.gives(args, 0, out=usage)
     for args in ([], ['--'], ['-v'], ['-s', '-g', '--']):
         m.gives(args, 1, err=usage)
-    for args, why in ((['-Z'], "invalid option -- '?Z'?"), (['-Z', '-h'], "invalid option -- '?Z'?"), (['--help'], '.*option.*'), (['--version', 'true'], '.*option.*'),
-                      (['--nonesuch', 'true'], '.*option.*'), (['-e'], "option requires an argument -- '?e'?"), (['-p'], "option requires an argument -- '?p'?")):
+    for args, why in ((['-Z'], '.*option.*Z.*'), (['-Z', '-h'], '.*option.*Z.*'), (['--help'], '.*option.*'), (['--version', 'true'], '.*option.*'),
+                      (['--nonesuch', 'true'], '.*option.*'), (['-e'], 'option requires an argument.*e.*'), (['-p'], 'option requires an argument.*p.*')):
         m.gives(args, 1, err=rf'\S*{name}: {why}\n{usage}')
     m.gives(['--version'], 0, out=words(r'tini version 0\.19\.0' + (r'.*pidbox.*' if m.ours else '')))
     m.gives(['--', '--version'], 127, err=w + words(r'\[FATAL tini \(\d+\)\] exec --version failed: .*'))
     for args in (['-l'], ['-l', 'true'], ['-sl']):
-        m.gives(args, 0, out=r'.*\bMIT\b.*WITHOUT WARRANTY.*')
+        m.gives(args, 0, out=r'.*\bMIT\b.*(?i:warranty).*')
 
 
 @manner(*TINI)
 def tini_options_after_the_program(t, *row):
-    """They are tini's own, but behind a --."""
+    """Only what is behind a -- is safely the program's: a tini built with glibc takes the rest; ours, as one built with musl, does not."""
     m = Manner(t, *row)
     w = tini_warns(m)
-    m.gives(['sh', '-c', 'exit 3'], 1, err=r".*invalid option -- '?c'?\n.*Usage:.*")
     m.gives(['sh', '--', '-c', 'exit 3'], 3, err=w)
-    m.gives(['echo', 'x', '--', '-s', '--'], 0, out='x -s --\n', err=w)
     m.gives(['--', 'sh', '-c', 'exit 3'], 3, err=w)
+    m.gives(['--', 'echo', '--', '-s'], 0, out='-- -s\n', err=w)
     m.gives(['--', '--', 'true'], 127, err=w + words(r'\[FATAL tini \(\d+\)\] exec -- failed: No such file or directory'))
-    m.gives(['echo', '-s', 'x', '-e', '3', 'y'], 0, out='x y\n')
     m.gives(['true', '--'], 0, err=w)
     m.gives(['sh', '-c', 'exit 3'], 3, err=w, env={'POSIXLY_CORRECT': ''})
+    if m.ours:
+        m.gives(['sh', '-c', 'exit 3'], 3, err=w)
+        m.gives(['echo', '-s', 'x'], 0, out='-s x\n', err=w)
+    elif b'musl' not in open(m.path, 'rb').read():
+        m.gives(['sh', '-c', 'exit 3'], 1, err='.*option.*c.*')
+        m.gives(['echo', '-s', 'x'], 0, out='x\n')
 
 
 @manner('tini')
 def tini_remaps_statuses(t, *row):
     m = Manner(t, *row)
     w = tini_warns(m)
-    for args, code in ((['-e', '3'], 0), (['-e3'], 0), (['-ge', '3'], 0), (['-e', '4'], 3), (['-e', '4', '-e', '3', '-e', '5'], 0), (['-e', '+3'], 0),
-                       (['-e', ' 3'], 0), (['-e', '003'], 0), (['-e', '0'], 3), (['-e', '255'], 3)):
+    for args, code in ((['-e', '3'], 0), (['-e3'], 0), (['-ge', '3'], 0), (['-e', '4'], 3), (['-e', '4', '-e', '3', '-e', '5'], 0),
+                       (['-e', '003'], 0), (['-e', '0'], 3), (['-e', '255'], 3)):
         m.gives([*args, '--', *SH, 'exit 3'], code, err=w)
     m.gives(['-e', '143', '--', *SH, 'kill $$'], 0, err=w)
     m.gives(['-e', '255', '--', *SH, 'exit 255'], 0, err=w)
@@ -116,15 +120,13 @@ def tini_verbosity(t, *row):
     m = Manner(t, *row)
     w, n = tini_warns(m), r'\(\d+\)\]'
     spawned, exited = rf"\[INFO  tini {n} Spawned child process '(true|sh)' with pid '\d+'\n", rf"\[INFO  tini {n} Main child exited normally \(with status '0'\)\n"
-    debug = rf"\[DEBUG tini {n} [^\n]*\n"
-    trace = rf"\[TRACE tini {n} [^\n]*\n"
-    levels = '', spawned + exited, spawned + f'({debug})+' + exited, f'({trace})*' + spawned + f'({debug}|{trace})+' + exited + f'({trace})+'
+    more = rf'(\[(DEBUG|TRACE) tini {n} [^\n]*\n)'
+    levels = '', spawned + exited, f'{spawned}{more}+{exited}', f'{more}*{spawned}{more}+{exited}{more}*'
     for i, out in enumerate(levels):
         m.gives(['-v'] * i + ['true'], 0, out=out, err=w)
         m.gives(['true'], 0, out=out, err=w, env={'TINI_VERBOSITY': str(i + 1)})
         if i:
             m.gives([f'-{"v" * i}', 'true'], 0, out=out, err=w)
-        m.gives(['true', f'-{"v" * i}' if i else '--'], 0, out=out, err=w)
     m.gives(['-sv', '--', *SH, 'kill $$'], 143, out=spawned + rf"\[INFO  tini {n} Main child exited with signal \(with signal 'Terminated'\)\n")
     m.gives(['-svvvv', 'true'], 0, out=levels[3])
     # the variable instead of the options
