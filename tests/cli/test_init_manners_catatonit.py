@@ -203,4 +203,4 @@ def catatonit_as_a_job(t, *row):
     s.send('\n')
     s.prompt()
     t.ok('got' not in s.before, f'one arrived twice: {s.before!r}')
-    t.eq(s.cmd('echo rc=$?'), 'rc=7', 'status')
+    t.eq(s.cmd('echo rc=$?').split('\n')[-1], 'rc=7', 'status')
