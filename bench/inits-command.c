@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command that inits starts under every init, to be linked statically: usage: inits-command WHAT [COUNT], see
+ * inits.h.
+ *
+ * An orphan is made by a child that makes it and ends: two processes, which borrow this one's memory and so cost little
+ * beside what the init has to do. That an orphan has been reaped is seen by kill(2), which finds a zombie too. They are
+ * looked at in the order in which they came, since that is how the kernel gives them to an init that waits for any; to
+ * one with another order the number of those that are there at once would be too high.
+ */
+#include "inits.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { STACK = 16 * 1024, LEAF_STACK = 2 * 1024 };
+
+static char middle_stack[STACK], leaf_stack[STACK];
+static char *leaf_stacks; /* of those that live on */
+static int gate[2];       /* these block on it */
+static atomic_int blocked;
+static pid_t *orphans;
+
+static void say(int64_t ns, int most, int errnum)
+{
+	struct said said = { .ns = ns, .most = most, .errnum = errnum };
+
+	if (write(STDOUT_FILENO, &said, sizeof(said)) != (ssize_t)sizeof(said) || errnum != 0)
+		_exit(1);
+}
+
+static void await_byte(void)
+{
+	char byte;
+
+	if (read(STDIN_FILENO, &byte, 1) != 1)
+		_exit(1);
+}
+
+static int leaf_ends(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int leaf_blocks(void *arg)
+{
+	char byte;
+
+	(void)arg;
+	(void)atomic_fetch_add(&blocked, 1);
+	return read(gate[0], &byte, 1) == 0 ? 0 : 1;
+}
+
+static int middle_of_ended(void *arg)
+{
+	pid_t *orphan = arg;
+
+	*orphan = clone(leaf_ends, leaf_stack + STACK, CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, NULL);
+	return 0;
+}
+
+static int middle_of_blocked(void *arg)
+{
+	pid_t *orphan = arg;
+	char *stack = leaf_stacks + (orphan - orphans + 1) * LEAF_STACK;
+
+	*orphan = clone(leaf_blocks, stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+	return 0;
+}
+
+/* Only the middle one waits here; its child is the init's from now on. */
+static void make_orphan(int (*middle)(void *), pid_t *ret_orphan)
+{
+	pid_t pid = clone(middle, middle_stack + STACK, CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, ret_orphan);
+
+	if (pid < 0 || waitpid(pid, NULL, 0) != pid || *ret_orphan < 0)
+		say(0, 0, errno);
+}
+
+static bool is_there(pid_t pid)
+{
+	return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+static void one_by_one(int count)
+{
+	int64_t from = clock_now_ns();
+	int gone = 0, most = 0;
+
+	for (int made = 0; made < count; made++) {
+		make_orphan(middle_of_ended, &orphans[made]);
+		while (gone <= made && !is_there(orphans[gone]))
+			gone++;
+		if (made + 1 - gone > most)
+			most = made + 1 - gone;
+	}
+	for (; gone < count; gone++)
+		while (is_there(orphans[gone]))
+			(void)sched_yield();
+	say(clock_now_ns() - from, most, 0);
+}
+
+static void make_blocked(int count)
+{
+	leaf_stacks =
+		mmap(NULL, (size_t)count * LEAF_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (leaf_stacks == MAP_FAILED || pipe(gate) < 0)
+		say(0, 0, errno);
+	for (int made = 0; made < count; made++)
+		make_orphan(middle_of_blocked, &orphans[made]);
+	while (atomic_load(&blocked) < count)
+		(void)sched_yield();
+}
+
+static void all_at_once(int count)
+{
+	int64_t from = clock_now_ns();
+
+	(void)close(gate[1]); /* theirs as well */
+	for (int gone = 0; gone < count; gone++)
+		while (is_there(orphans[gone]))
+			(void)sched_yield();
+	say(clock_now_ns() - from, count, 0);
+}
+
+static void listen_for_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	say(clock_now_ns(), 0, 0);
+	while (sigwaitinfo(&set, NULL) == SIGUSR1)
+		say(clock_now_ns(), 0, 0);
+}
+
+int main(int argc, char *argv[])
+{
+	int64_t began = clock_now_ns();
+	int what = argc > 1 ? argv[1][0] : 0, count = argc > 2 ? atoi(argv[2]) : 0;
+
+	if (what == TO_LISTEN) {
+		listen_for_signals();
+		return 1;
+	}
+	orphans = count > 0 ? calloc((size_t)count, sizeof(*orphans)) : NULL;
+	if (what == TO_BURST && orphans != NULL)
+		make_blocked(count);
+	say(began, 0, 0);
+	if (what == TO_STAMP)
+		return 0;
+	if (what == TO_STAY)
+		return pause();
+	if (orphans == NULL)
+		return 2;
+	await_byte();
+	(what == TO_BURST ? all_at_once : one_by_one)(count);
+	return pause();
+}
