@@ -3,7 +3,7 @@
  * The command that inits starts under every init, to be linked statically: usage: inits-command WHAT [COUNT], see
  * inits.h.
  *
- * An orphan is made by a child that makes it and ends: two processes, which borrow this one's memory and so cost little
+ * An orphan is made by a child that makes it and ends: two processes. They borrow this one's memory and so cost little
  * beside what the init has to do. That an orphan has been reaped is seen by kill(2), which finds a zombie too. They are
  * looked at in the order in which they came, since that is how the kernel gives them to an init that waits for any; to
  * one with another order the number of those that are there at once would be too high.
@@ -22,11 +22,11 @@
 
 enum { STACK = 16 * 1024, LEAF_STACK = 2 * 1024 };
 
-static char middle_stack[STACK], leaf_stack[STACK];
-static char *leaf_stacks; /* of those that live on */
-static int gate[2];       /* these block on it */
-static atomic_int blocked;
+static char middle_stack[STACK];
+static char *leaf_stacks; /* one for each orphan */
 static pid_t *orphans;
+static int gate[2]; /* what some of them block on */
+static atomic_int blocked;
 
 static void say(int64_t ns, int most, int errnum)
 {
@@ -59,29 +59,42 @@ static int leaf_blocks(void *arg)
 	return read(gate[0], &byte, 1) == 0 ? 0 : 1;
 }
 
-static int middle_of_ended(void *arg)
+/* The one between: its child is the init's as soon as it has ended, which is at once. */
+static int middle(int (*leaf)(void *), pid_t *ret_orphan)
 {
-	pid_t *orphan = arg;
+	char *stack = leaf_stacks + (ret_orphan - orphans + 1) * LEAF_STACK;
 
-	*orphan = clone(leaf_ends, leaf_stack + STACK, CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, NULL);
+	*ret_orphan = clone(leaf, stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
 	return 0;
 }
 
-static int middle_of_blocked(void *arg)
+static int middle_of_ending(void *arg)
 {
-	pid_t *orphan = arg;
-	char *stack = leaf_stacks + (orphan - orphans + 1) * LEAF_STACK;
-
-	*orphan = clone(leaf_blocks, stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
-	return 0;
+	return middle(leaf_ends, arg);
 }
 
-/* Only the middle one waits here; its child is the init's from now on. */
-static void make_orphan(int (*middle)(void *), pid_t *ret_orphan)
+static int middle_of_blocking(void *arg)
 {
-	pid_t pid = clone(middle, middle_stack + STACK, CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, ret_orphan);
+	return middle(leaf_blocks, arg);
+}
+
+static void make_orphan(int (*by)(void *), pid_t *ret_orphan)
+{
+	int flags = CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD;
+	pid_t pid = clone(by, middle_stack + STACK, flags, ret_orphan);
 
 	if (pid < 0 || waitpid(pid, NULL, 0) != pid || *ret_orphan < 0)
+		say(0, 0, errno);
+}
+
+/* Nothing of this is to be measured. */
+static void prepare(int count)
+{
+	size_t size = (size_t)count * LEAF_STACK;
+
+	orphans = calloc((size_t)count, sizeof(*orphans));
+	leaf_stacks = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (orphans == NULL || leaf_stacks == MAP_FAILED || pipe(gate) < 0)
 		say(0, 0, errno);
 }
 
@@ -96,7 +109,7 @@ static void one_by_one(int count)
 	int gone = 0, most = 0;
 
 	for (int made = 0; made < count; made++) {
-		make_orphan(middle_of_ended, &orphans[made]);
+		make_orphan(middle_of_ending, &orphans[made]);
 		while (gone <= made && !is_there(orphans[gone]))
 			gone++;
 		if (made + 1 - gone > most)
@@ -110,12 +123,8 @@ static void one_by_one(int count)
 
 static void make_blocked(int count)
 {
-	leaf_stacks =
-		mmap(NULL, (size_t)count * LEAF_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (leaf_stacks == MAP_FAILED || pipe(gate) < 0)
-		say(0, 0, errno);
 	for (int made = 0; made < count; made++)
-		make_orphan(middle_of_blocked, &orphans[made]);
+		make_orphan(middle_of_blocking, &orphans[made]);
 	while (atomic_load(&blocked) < count)
 		(void)sched_yield();
 }
@@ -152,16 +161,15 @@ int main(int argc, char *argv[])
 		listen_for_signals();
 		return 1;
 	}
-	orphans = count > 0 ? calloc((size_t)count, sizeof(*orphans)) : NULL;
-	if (what == TO_BURST && orphans != NULL)
+	if (count > 0)
+		prepare(count);
+	if (what == TO_BURST)
 		make_blocked(count);
 	say(began, 0, 0);
 	if (what == TO_STAMP)
 		return 0;
 	if (what == TO_STAY)
 		return pause();
-	if (orphans == NULL)
-		return 2;
 	await_byte();
 	(what == TO_BURST ? all_at_once : one_by_one)(count);
 	return pause();

@@ -28,14 +28,15 @@ enum {
 	BURST = 10000,
 	REAPING_SHARE = 60, /* one round in so many reaps */
 	MEMORY_SHARE = 30,  /* and measures memory */
-	SIGNALS_A_ROUND = 10,
+	SIGNALS_SHARE = 10, /* and sends signals, so many: */
+	SIGNALS = 100,
 };
 
 enum measure {
 	START,     /* us from the clone to the command's first instruction */
 	EXECUTED,  /* us from the exec of the init until then */
 	PRIVATE,   /* KiB */
-	DIRTY,     /* KiB: what of that is no file's */
+	ANONYMOUS, /* KiB: what is no file's */
 	PSS,       /* KiB */
 	REAPING,   /* ms for all orphans */
 	BACKLOG,   /* most orphans at once */
@@ -114,6 +115,7 @@ static int end(struct started *s, bool by_itself)
 		(void)kill(s->pid, SIGKILL);
 	while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
 		;
+	s->pid = -1;
 	(void)close(s->in[1]);
 	(void)close(s->out[0]);
 	return status;
@@ -242,6 +244,12 @@ static bool settles(pid_t pid)
 
 /* ------------------------------------------------------------ the measurements */
 
+/* There and back: nobody has always the same one before it. */
+static int turn(int round, int i)
+{
+	return round % 2 == 0 ? i : WAYS - 1 - i;
+}
+
 static void measure_start(struct way *w, char *command, bool warm)
 {
 	struct started s;
@@ -270,7 +278,7 @@ static void measure_memory(struct way *w, char *command)
 	}
 	if (settles(s.pid) && proc_text(s.pid, "smaps_rollup", text, sizeof(text))) {
 		add(w, PRIVATE, number_of(text, "\nPrivate_Clean:") + number_of(text, "\nPrivate_Dirty:"));
-		add(w, DIRTY, number_of(text, "\nPrivate_Dirty:"));
+		add(w, ANONYMOUS, number_of(text, "\nAnonymous:"));
 		add(w, PSS, number_of(text, "\nPss:"));
 	}
 	(void)end(&s, false);
@@ -293,7 +301,7 @@ static void measure_reaping(struct way *w, char *command, int what, int count)
 	after = cpu_of(s.pid);
 	(void)end(&s, false);
 	if (!fine) {
-		gave_up(w, "leaves zombies");
+		gave_up(w, "failed, or leaves zombies");
 		return;
 	}
 	add(w, burst ? BURST_ALL : REAPING, (double)said.ns / 1e6);
@@ -335,18 +343,22 @@ static void measure_idle(char *command)
 			(void)end(&s[i], false);
 }
 
-/* All of them live; signal by signal each one in turn. */
-static void measure_signals(char *command, int count)
+/*
+ * All of them live; signal by signal each one in turn. It is done anew now and then: which processors they are on
+ * counts.
+ */
+static void measure_signals(char *command)
 {
 	struct started s[WAYS];
 
 	for (int i = 0; i < WAYS; i++)
 		if (ways[i].missing == NULL && !start(&ways[i], command, TO_LISTEN, 0, &s[i]))
 			gave_up(&ways[i], "failed before the signals");
-	for (int n = -WARM_UP; n < count; n++)
-		for (int i = 0; i < WAYS; i++) {
-			double from;
+	for (int n = -WARM_UP; n < SIGNALS; n++)
+		for (int k = 0; k < WAYS; k++) {
+			int i = turn(n, k);
 			struct said said;
+			double from;
 
 			if (ways[i].missing != NULL)
 				continue;
@@ -380,7 +392,7 @@ static const struct column by_start[] = {
 };
 static const struct column by_memory[] = {
 	{ "private KiB", PRIVATE, 0.5, true, 0 },
-	{ "dirty KiB", DIRTY, 0.5, true, 0 },
+	{ "anonymous KiB", ANONYMOUS, 0.5, true, 0 },
 	{ "Pss KiB", PSS, 0.5, true, 0 },
 };
 static const struct column by_reaping[] = {
@@ -445,14 +457,13 @@ static void print_table(const char *title, const struct column *columns, size_t 
 
 /* ------------------------------------------------------------ all of it */
 
-/* The program in PATH, or where packages put what is only for their own use. */
+/* The program in PATH. */
 static bool find(struct way *w)
 {
 	const char *path = getenv("PATH");
 	char dirs[4096];
 
-	(void)snprintf(dirs, sizeof(dirs), "%s:/usr/sbin:/usr/libexec/docker:/usr/libexec/podman",
-		       path != NULL ? path : "/usr/bin:/bin");
+	(void)snprintf(dirs, sizeof(dirs), "%s", path != NULL ? path : "/usr/bin:/bin");
 	for (char *dir = strtok(dirs, ":"); dir != NULL; dir = strtok(NULL, ":")) {
 		(void)snprintf(w->path, sizeof(w->path), "%s/%s", dir, w->program);
 		if (access(w->path, X_OK) == 0)
@@ -461,28 +472,27 @@ static bool find(struct way *w)
 	return false;
 }
 
-/* There and back: nobody has always the same one before it. */
-static struct way *turn(int round, int i)
-{
-	return &ways[round % 2 == 0 ? i : WAYS - 1 - i];
-}
-
 static void measure_round(char *command, int round)
 {
-	for (int i = 0; i < WAYS; i++)
-		if (turn(round, i)->missing == NULL)
-			measure_start(turn(round, i), command, true);
+	for (int i = 0; i < WAYS; i++) {
+		struct way *w = &ways[turn(round, i)];
+
+		if (w->missing == NULL)
+			measure_start(w, command, true);
+	}
 	for (int i = 0; i < WAYS && round % MEMORY_SHARE == 0; i++)
-		if (turn(round, i)->missing == NULL && turn(round, i) != &ways[BARE])
-			measure_memory(turn(round, i), command);
+		if (ways[i].missing == NULL && i != BARE)
+			measure_memory(&ways[i], command);
 	for (int i = 0; i < WAYS && round % REAPING_SHARE == 0; i++) {
-		struct way *w = turn(round / REAPING_SHARE, i);
+		struct way *w = &ways[turn(round / REAPING_SHARE, i)];
 
 		if (w->missing == NULL && w != &ways[BARE])
 			measure_reaping(w, command, TO_ORPHAN, ORPHANS);
 		if (w->missing == NULL && w != &ways[BARE])
 			measure_reaping(w, command, TO_BURST, BURST);
 	}
+	if (round % SIGNALS_SHARE == 0)
+		measure_signals(command);
 }
 
 int main(int argc, char *argv[])
@@ -503,7 +513,6 @@ int main(int argc, char *argv[])
 	}
 	for (int round = 0; round < count; round++)
 		measure_round(argv[2], round);
-	measure_signals(argv[2], count * SIGNALS_A_ROUND);
 	measure_idle(argv[2]);
 
 	printf("uid %u, inits as PID 1, %d rounds, interleaved; ratio: by that of pidbox-init\n", geteuid(), count);
@@ -516,8 +525,8 @@ int main(int argc, char *argv[])
 	print_table(title, by_burst, LEN(by_burst));
 	(void)snprintf(title, sizeof(title), "idle for %d s: the init wakes up, and works", IDLE_SECONDS);
 	print_table(title, by_idle, LEN(by_idle));
-	(void)snprintf(title, sizeof(title), "SIGUSR1 to the init, until the command has it; %d signals",
-		       count * SIGNALS_A_ROUND);
+	(void)snprintf(title, sizeof(title), "SIGUSR1 to the init, until the command has it; %zu signals",
+		       ways[OURS].of[LATENCY].n);
 	print_table(title, by_signal, LEN(by_signal));
 	if (ways[OURS].missing == NULL && !(series_quantile(&ways[OURS].of[SWITCHES], 1) <= 0)) {
 		printf("\npidbox-init does not sleep while nothing happens\n");
