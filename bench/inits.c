@@ -396,14 +396,15 @@ static const struct column by_memory[] = {
 	{ "Pss KiB", PSS, 0.5, true, 0 },
 };
 static const struct column by_reaping[] = {
+	{ "fastest ms", REAPING, 0, true, 0 },
 	{ "median ms", REAPING, 0.5, true, 0 },
 	{ "backlog", BACKLOG, 1, true, 0 },
-	{ "init us each", REAP_CPU, 0.5, true, 2 },
+	{ "init us each", REAP_CPU, 0.25, true, 2 },
 };
 static const struct column by_burst[] = {
+	{ "fastest ms", BURST_ALL, 0, true, 0 },
 	{ "median ms", BURST_ALL, 0.5, true, 0 },
-	{ "slowest ms", BURST_ALL, 1, true, 0 },
-	{ "init us each", BURST_CPU, 0.5, true, 2 },
+	{ "init us each", BURST_CPU, 0.25, true, 2 },
 };
 static const struct column by_idle[] = {
 	{ "switches", SWITCHES, 1, true, 0 },
