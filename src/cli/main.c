@@ -172,7 +172,8 @@ int main(int argc, char **argv)
 	if (is_either(argv[1], "--help", "-h"))
 		return cmd_help(1, argv);
 	if (is_either(argv[1], "--version", "-V") ||
-	    (argc > 2 && find(argv[1]) != NULL && is_either(argv[2], "--version", "-V")))
+	    (argc > 2 && find(argv[1]) != NULL && find(argv[1])->run != cmd_init &&
+	     is_either(argv[2], "--version", "-V")))
 		return cmd_version(1, argv);
 	verb = find(argv[1]);
 	if (verb == NULL)

@@ -70,6 +70,8 @@
 	  "tty_ioctl(2): only a session leader without a terminal can take one")                                       \
 	X(GROUP, COMMAND, "group", "leads a process group, which has the foreground",                                  \
 	  "tcsetpgrp(3): what is typed at a terminal goes to one group")                                               \
+	X(LISTEN, COMMAND, "listen", "is told that the sockets which were passed are for it",                          \
+	  "sd_listen_fds(3): LISTEN_PID is the PID of whom they are for")                                              \
 	X(STDIO, COMMAND, "stdio", "puts the standard streams in place", "dup3(2)")                                    \
 	X(USER, COMMAND, "user", "becomes the user", "credentials(7): groups first, the uid last")                     \
 	X(CHDIR, COMMAND, "chdir", "goes to the directory", "chdir(2)")                                                \
@@ -101,6 +103,7 @@ enum {
 	STEP_USER_KEEP_GROUPS = 1,   /* user, become: the caller's groups are the user's */
 	STEP_SESSION_APART = 1,      /* session: what the group that it leaves has got is not for it */
 	STEP_SESSION_TRY = 2,        /* session: without a terminal, if it is another session's */
+	STEP_EXEC_SHELL = 1,         /* exec: a file that is no program is a script of sh, as execvp(3) has it */
 	STEP_LIMIT_NO_NEW = 1,       /* limit-caps: no_new_privs */
 	STEP_LIMIT_NO_AMBIENT = 2,   /* limit-caps: for another user than the process's */
 };

@@ -16,6 +16,7 @@
 struct layout {
 	size_t n_argv, n_envp, n_paths, path_bytes;
 };
+enum { NUMBER_SIZE = 48 }; /* "LISTEN_PID=" and a PID */
 
 static size_t count(char *const *list)
 {
@@ -53,7 +54,7 @@ static struct layout measure(const struct alone *a, char *const *envp)
 	return l;
 }
 
-/* @return where the next table begins */
+/* With a place before it, see STEP_EXEC_SHELL. @return where the next table begins */
 static char **put_table(struct wire_plan *p, char **at, uint32_t *ret_offset, char *const *list, size_t n)
 {
 	*ret_offset = (uint32_t)((char *)at - (char *)p);
@@ -87,6 +88,23 @@ static void put_step(struct wire_plan *p, enum step_op op, uint16_t flags)
 	p->steps[p->n_steps++] = (struct wire_step){ .op = (uint16_t)op, .flags = flags };
 }
 
+/* Sockets that were passed to us (sd_listen_fds(3)) are for the command: the PID becomes its own. */
+static void put_listen(struct wire_plan *p)
+{
+	char *entry = (char *)p + p->size - NUMBER_SIZE, **envp = (char **)(void *)((char *)p + p->envp);
+	size_t len = strlen("LISTEN_PID=");
+
+	memcpy(entry, "LISTEN_PID=", len);
+	entry[len + io_decimal(entry + len, getpid())] = '\0';
+	for (; *envp != NULL; envp++) {
+		if (strcmp(*envp, entry) != 0)
+			continue;
+		*envp = entry;
+		put_step(p, STEP_LISTEN, 0);
+		p->steps[p->n_steps - 1].text = (uint32_t)(entry + len - (char *)p);
+	}
+}
+
 static void put_steps(struct wire_plan *p, const struct alone *a)
 {
 	if (a->argv == NULL) {
@@ -98,8 +116,9 @@ static void put_steps(struct wire_plan *p, const struct alone *a)
 		put_step(p, STEP_SESSION, STEP_SESSION_TRY);
 	else if (a->placement == PLACE_OWN_GROUP)
 		put_step(p, STEP_GROUP, 0);
+	put_listen(p);
 	put_step(p, STEP_SIGNALS, 0);
-	put_step(p, STEP_EXEC, 0);
+	put_step(p, STEP_EXEC, a->manner == MANNER_OWN ? 0 : STEP_EXEC_SHELL);
 }
 
 static uint32_t flags_of(const struct alone *a)
@@ -112,7 +131,8 @@ static uint32_t flags_of(const struct alone *a)
 static struct wire_plan *make_plan(const struct alone *a, char *const *envp, sigbits mask)
 {
 	struct layout l = measure(a, envp);
-	size_t size = sizeof(struct wire_plan) + (l.n_argv + l.n_envp + l.n_paths + 3) * sizeof(char *) + l.path_bytes;
+	size_t size = sizeof(struct wire_plan) + (1 + l.n_argv + l.n_envp + l.n_paths + 3) * sizeof(char *) +
+		      l.path_bytes + NUMBER_SIZE;
 	struct wire_plan *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char **at;
 
@@ -138,8 +158,7 @@ static struct wire_plan *make_plan(const struct alone *a, char *const *envp, sig
 		.proc_word = "keep",
 	};
 	memcpy(p->signal_map, a->signal_map, sizeof(p->signal_map));
-	at = (char **)(void *)(p + 1);
-	at = put_table(p, at, &p->argv, a->argv, l.n_argv);
+	at = put_table(p, (char **)(void *)(p + 1) + 1, &p->argv, a->argv, l.n_argv);
 	at = put_table(p, at, &p->envp, envp, l.n_envp);
 	if (a->argv != NULL)
 		put_paths(p, at, a, &l, envp);
@@ -225,11 +244,9 @@ static void prepare(struct box *b, struct alone *a, char **envp, sigbits mask)
 		identify(b);
 	}
 	(void)rest_prepare(b);
+	b->plan->tty_fd = alone_open_terminal(a);
 	if (a->placement == PLACE_SESSION)
-		alone_leave_terminal();
-	b->plan->tty_fd = alone_terminal(a);
-	if (b->plan->tty_fd >= 0)
-		b->plan->tty_fd = fcntl(b->plan->tty_fd, F_DUPFD_CLOEXEC, 3);
+		alone_leave_terminal(a);
 }
 
 void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
@@ -255,6 +272,7 @@ void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
 	a->command = b->command;
 	b->ident.command_pid = b->command;
 	a->in_foreground = b->plan->tty_fd >= 0 && a->placement == PLACE_OWN_GROUP;
+	(void)sig_set_mask(a->taken);
 	a->out = alone_kept(a, a->out);
 	a->err = alone_kept(a, a->err);
 	alone_say_spawned(a);
@@ -262,6 +280,11 @@ void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
 }
 
 /* ------------------------------------------------------------ the end */
+
+static int remapped(const struct alone *a, int status)
+{
+	return a->remap[status / 64] & (UINT64_C(1) << status % 64) ? 0 : status;
+}
 
 static int exec_status(const struct alone *a, int errnum)
 {
@@ -281,7 +304,8 @@ void alone_failed(struct box *b, uint32_t step, int errnum)
 	if (b->plan->steps[step].op != STEP_EXEC)
 		give_up(a, own_failure(a), "starting the command: ", errnum);
 	alone_say_exec_failed(a, errnum);
-	_exit(exec_status(a, errnum));
+	report_not_started(b, errnum);
+	_exit(a->manner == MANNER_TINI ? remapped(a, exec_status(a, errnum)) : exec_status(a, errnum));
 }
 
 int alone_status(const struct box *b)
@@ -289,9 +313,12 @@ int alone_status(const struct box *b)
 	const struct alone *a = b->alone;
 	int status = record_exit_status(&b->result, false);
 
+	if (a->manner == MANNER_CATATONIT && a->pause)
+		return 0;
+
 	/* The rest of the session: it need not be ours to end, but is asked to. */
 	if (a->manner == MANNER_DUMB_INIT && a->command > 0)
 		(void)kill(a->to_group ? -a->command : a->command, SIGTERM);
 	alone_say_ended(a, status);
-	return a->remap[status / 64] & (UINT64_C(1) << status % 64) ? 0 : status;
+	return b->result.reason == PIDBOX_REASON_TIMEOUT ? status : remapped(a, status);
 }

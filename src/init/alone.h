@@ -22,6 +22,11 @@ enum manner {
 	MANNER_CATATONIT = 1 << 3,
 };
 
+/* What a process gets for faults of its own. Of these tini and catatonit die. */
+#define ALONE_FAULTS                                                                                              \
+	(SIGBIT(SIGFPE) | SIGBIT(SIGILL) | SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGABRT) | SIGBIT(SIGTRAP) | \
+	 SIGBIT(SIGSYS))
+
 enum placement {
 	PLACE_OWN_GROUP,  /* the command leads a group of its own, which gets the terminal if we have it */
 	PLACE_SESSION,    /* it leads a session, which takes the terminal from us */
@@ -37,7 +42,8 @@ struct alone {
 	const char *name;   /* its last part */
 	char *const *argv;  /* the command; NULL: none, we only wait to be ended (catatonit -P) */
 	enum placement placement;
-	bool to_group; /* signals go to the command's group */
+	uint64_t taken; /* signals that are; of others we die, unless we are PID 1 */
+	bool to_group;  /* signals go to the command's group */
 	bool subreaper, warn_reaped, debug_variable, pause;
 	int verbosity;     /* 0: nothing, 1: warnings, up to 4 */
 	int parent_death;  /* 0: no signal */
@@ -48,6 +54,7 @@ struct alone {
 	const char *report; /* file; NULL: none */
 	int out, err;       /* where words go after the start; -1: nowhere */
 	pid_t command;      /* also when it has ended */
+	int detached;       /* errno of leaving the terminal; 0: it worked */
 	bool in_foreground; /* the command's group has been given the terminal */
 };
 
@@ -62,14 +69,14 @@ int alone_read_options(struct alone *a, int argc, char **argv, char **envp); /* 
 
 /* alone_signals.c */
 void alone_signal(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value);
-void alone_stopped(struct box *b, int sig); /* the command was */
-int alone_terminal(const struct alone *a);  /* @return which the command is to have, -1: none */
-void alone_leave_terminal(void);            /* that another session may take it */
+void alone_stopped(struct box *b, int sig);     /* the command was */
+int alone_open_terminal(const struct alone *a); /* @return the one that the command is to have, -1: none */
+void alone_leave_terminal(struct alone *a);     /* that another session may take it */
 
 /* alone_words.c: what may have to wait for a reader is lost instead */
 void alone_say_errno(const struct alone *a, const char *what, int errnum);
 void alone_say_exec_failed(const struct alone *a, int errnum);
-void alone_say_bad_option(const struct alone *a); /* after what getopt has said */
+void alone_say_bad_option(const struct alone *a, const char *word); /* after what getopt has said */
 void alone_say_bad_value(const struct alone *a, const char *option, const char *value);
 void alone_say_no_command(const struct alone *a);
 void alone_say_not_pid1(const struct alone *a);

@@ -261,6 +261,13 @@ static bool take(struct alone *a, int id, const char *value)
 
 /* ------------------------------------------------------------ manners */
 
+static void drop(struct alone *a, sigbits signals)
+{
+	for (int sig = 1; sig <= SIG_MAX; sig++)
+		if (signals & SIGBIT(sig))
+			a->signal_map[sig] = 0;
+}
+
 static void begin(struct alone *a, const char *called)
 {
 	static const struct {
@@ -291,6 +298,14 @@ static void begin(struct alone *a, const char *called)
 		a->placement = PLACE_SESSION;
 		a->to_group = true;
 	}
+	a->taken = SIGBITS_ALL;
+	if (a->manner == MANNER_TINI || a->manner == MANNER_CATATONIT) {
+		a->taken &= ~ALONE_FAULTS;
+		drop(a, SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU));
+	}
+	if (a->manner == MANNER_CATATONIT)
+		drop(a, SIGBIT(SIGTSTP));
+	opterr = a->manner != MANNER_OWN;
 }
 
 static const char *variable(char *const *envp, const char *name)
@@ -354,15 +369,25 @@ static int usage_status(const struct alone *a)
 	return a->manner == MANNER_OWN ? PIDBOX_EXIT_FAILED : 1;
 }
 
-/* Of the words behind the options: the command. tini's usage has a -- behind the program. */
-static int take_command(struct alone *a, char **argv)
+/* Paused it only waits to be asked to end. */
+static void pause_until_asked(struct alone *a)
 {
-	if (a->manner == MANNER_TINI && argv[0] != NULL && argv[1] != NULL && strcmp(argv[1], "--") == 0) {
+	drop(a, ~(SIGBIT(SIGTERM) | SIGBIT(SIGINT)));
+	a->argv = NULL;
+}
+
+/* Of the words behind the options: the command. tini's usage has a -- behind the program, if none was before it. */
+static int take_command(struct alone *a, char **argv, bool had_dashes)
+{
+	if (a->manner == MANNER_TINI && !had_dashes && argv[0] != NULL && argv[1] != NULL &&
+	    strcmp(argv[1], "--") == 0) {
 		argv[1] = argv[0];
 		argv++;
 	}
-	if (a->pause)
+	if (a->pause) {
+		pause_until_asked(a);
 		return ALONE_GO_ON;
+	}
 	if (argv[0] == NULL) {
 		alone_say_no_command(a);
 		return usage_status(a);
@@ -392,7 +417,7 @@ int alone_read_options(struct alone *a, int argc, char **argv, char **envp)
 		if (id == OPT_LICENSE)
 			return alone_license(a);
 		if (c == '?') {
-			alone_say_bad_option(a);
+			alone_say_bad_option(a, argv[optind - 1 < argc ? optind - 1 : argc - 1]);
 			return usage_status(a);
 		}
 		if (!take(a, id, optarg)) {
@@ -401,5 +426,5 @@ int alone_read_options(struct alone *a, int argc, char **argv, char **envp)
 		}
 	}
 	read_environment(a, envp);
-	return take_command(a, argv + optind);
+	return take_command(a, argv + optind, optind > 1 && strcmp(argv[optind - 1], "--") == 0);
 }

@@ -10,6 +10,7 @@
  */
 #include "init/alone.h"
 
+#include "base/io.h"
 #include "base/util.h"
 #include "kern/sig.h"
 
@@ -17,9 +18,9 @@
 
 static bool is_terminal(int fd)
 {
-	int unused;
+	char modes[64]; /* the kernel's struct termios, 36 or 60 bytes */
 
-	return ioctl(fd, TIOCGPGRP, &unused) == 0;
+	return ioctl(fd, TCGETS, modes) == 0;
 }
 
 /* The group in the foreground of our session's terminal. */
@@ -36,25 +37,40 @@ static void give_foreground(int fd, pid_t group)
 	(void)ioctl(fd, TIOCSPGRP, &group);
 }
 
-int alone_terminal(const struct alone *a)
+/* Whose descriptor it is, or -1. */
+static int terminal_of(const struct alone *a)
 {
-	pid_t group = foreground(STDIN_FILENO);
 	bool whole_job = getsid(0) == getpid() || is_terminal(STDOUT_FILENO);
+	pid_t group;
 
-	if (group < 0 || a->placement == PLACE_SAME_GROUP)
+	if (a->placement == PLACE_SAME_GROUP || !is_terminal(STDIN_FILENO))
 		return -1;
 	if (a->placement == PLACE_SESSION || a->manner != MANNER_OWN)
 		return STDIN_FILENO;
+	group = foreground(STDIN_FILENO);
 	return group == getpgrp() && whole_job ? STDIN_FILENO : -1;
 }
 
+int alone_open_terminal(const struct alone *a)
+{
+	int fd = -1;
+
+	/* It asks for the session's, wherever standard input comes from. */
+	if (a->manner == MANNER_CATATONIT)
+		fd = io_above_stdio(open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+	if (fd < 0)
+		fd = terminal_of(a);
+	return fd >= 0 && fd < 3 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
+}
+
 /* A session leader that gives its terminal up gets SIGHUP and SIGCONT for it (tty_ioctl(2)): nobody has sent those. */
-void alone_leave_terminal(void)
+void alone_leave_terminal(struct alone *a)
 {
 	const sigbits hangup = SIGBIT(SIGHUP) | SIGBIT(SIGCONT);
 	siginfo_t info;
 
-	if (ioctl(STDIN_FILENO, TIOCNOTTY) < 0 || getsid(0) != getpid())
+	a->detached = ioctl(STDIN_FILENO, TIOCNOTTY) < 0 ? errno : 0;
+	if (a->detached != 0 || getsid(0) != getpid())
 		return;
 	while (sys_take_pending(hangup, &info) > 0)
 		continue;
@@ -69,6 +85,7 @@ static bool stops(int sig)
 static void stop_self(int sig)
 {
 	struct sigaction act = { .sa_handler = SIG_DFL }, old;
+	sigbits pending = 0;
 
 	if (!stops(sig)) {
 		(void)kill(getpid(), SIGSTOP);
@@ -79,6 +96,10 @@ static void stop_self(int sig)
 	(void)sig_set_mask(SIGBITS_ALL & ~SIGBIT(sig)); /* here we stop */
 	(void)sig_set_mask(SIGBITS_ALL);
 	(void)sigaction(sig, &old, NULL);
+	/* Of a group that has no shell above it the kernel ignores them. Who was stopped has a SIGCONT now. */
+	(void)syscall(SYS_rt_sigpending, &pending, sizeof(pending));
+	if (!(pending & SIGBIT(SIGCONT)))
+		(void)kill(getpid(), SIGSTOP);
 }
 
 void alone_stopped(struct box *b, int sig)
@@ -113,13 +134,13 @@ void alone_signal(struct box *b, int sig, int code, pid_t sender, uint32_t uid, 
 	/* A write of ours to where nobody reads, or over RLIMIT_FSIZE. */
 	if ((sig == SIGPIPE || sig == SIGXFSZ) && sender == getpid())
 		return;
-	if (code == SI_KERNEL && b->command > 0 && getpgid(b->command) == getpgid(0))
-		return;
 	alone_say_signal(a, sig);
 	if (sig == SIGCONT && b->command > 0)
 		go_on(b);
 	note_request(b, sig);
-	signals_pass_on(b, sig, code == SI_QUEUE, value, sender, uid);
+	/* What is typed has reached the whole group. */
+	if (code != SI_KERNEL || b->command == 0 || getpgid(b->command) != getpgid(0))
+		signals_pass_on(b, sig, code == SI_QUEUE, value, sender, uid);
 	if (a->manner == MANNER_DUMB_INIT && stops(sig))
 		(void)kill(getpid(), SIGSTOP);
 }

@@ -206,8 +206,17 @@ static void print_usage(const struct alone *a, int fd)
 	}
 }
 
-void alone_say_bad_option(const struct alone *a)
+void alone_say_bad_option(const struct alone *a, const char *word)
 {
+	struct line l;
+
+	if (a->manner == MANNER_OWN) {
+		begin(&l, a, FATAL);
+		text(&l, word);
+		text(&l, " is no option, or lacks its value, or has none; `pidbox-init --help` has the options");
+		end(&l);
+		return;
+	}
 	if (a->manner != MANNER_DUMB_INIT)
 		print_usage(a, STDERR_FILENO);
 }
@@ -312,6 +321,25 @@ void alone_say_not_pid1(const struct alone *a)
 	end(&l);
 }
 
+/* The child has its session by the time it has been executed. */
+static void say_detached(const struct alone *a)
+{
+	struct line l;
+
+	if (a->detached != 0) {
+		begin(&l, a, INFO);
+		text(&l, "Unable to detach from controlling tty (errno=");
+		number(&l, a->detached);
+		text(&l, " ");
+		text(&l, error_text(a->detached));
+		text(&l, ").");
+		end(&l);
+	}
+	begin(&l, a, INFO);
+	text(&l, "setsid complete.");
+	end(&l);
+}
+
 void alone_say_spawned(const struct alone *a)
 {
 	struct line l;
@@ -323,6 +351,8 @@ void alone_say_spawned(const struct alone *a)
 		text(&l, "Running in debug mode.");
 		end(&l);
 	}
+	if (a->manner == MANNER_DUMB_INIT && a->placement == PLACE_SESSION)
+		say_detached(a);
 	begin(&l, a, INFO);
 	switch (a->manner) {
 	case MANNER_TINI:

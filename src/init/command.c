@@ -31,6 +31,17 @@ static int step_group(struct box *b, const struct task *t, const struct wire_ste
 	return r;
 }
 
+/* The text is the number's place in the environment. */
+static int step_listen(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
+{
+	char *number = box_text(b, step->text);
+
+	(void)t;
+	(void)ret_aux;
+	number[io_decimal(number, sys_call(SYS_getpid))] = '\0';
+	return 0;
+}
+
 static int step_session(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
 	siginfo_t info;
@@ -168,17 +179,29 @@ static bool is_there(const char *path)
 	return sys_call(SYS_faccessat, AT_FDCWD, path, F_OK) == 0;
 }
 
+/* Before the words of the command its table has a place for sh (put_argv in alone.c). */
+static int exec_by_shell(char *file, const struct task *t)
+{
+	char **argv = (char **)(uintptr_t)t->argv;
+	static char sh[] = "/bin/sh";
+
+	argv[-1] = sh;
+	argv[0] = file;
+	return (int)sys_call(SYS_execve, sh, argv - 1, t->envp);
+}
+
 static int step_exec(struct box *b, const struct task *t, const struct wire_step *step, int32_t *ret_aux)
 {
 	char *const *paths = t->paths;
 	int found = -ENOENT;
 
 	(void)b;
-	(void)step;
 	*ret_aux = 0;
 	for (int i = 0; paths[i] != NULL; i++) {
 		int errnum = -(int)sys_call(SYS_execve, paths[i], t->argv, t->envp);
 
+		if (errnum == ENOEXEC && (step->flags & STEP_EXEC_SHELL))
+			errnum = -exec_by_shell(paths[i], t);
 		/* ENOENT for a file that is there: its interpreter is missing (execve(2)). */
 		if (errnum == ENOENT && is_there(paths[i])) {
 			*ret_aux = i + 1;
@@ -206,10 +229,11 @@ struct failure task_run(struct box *b, const struct task *t)
 		[STEP_CGROUP] = enter_cgroup,      [STEP_ROOT] = enter_root,
 		[STEP_BOUND] = enter_bound,        [STEP_LIMIT_CAPS] = enter_limit_caps,
 		[STEP_FOLLOW] = enter_follow,      [STEP_SESSION] = step_session,
-		[STEP_GROUP] = step_group,         [STEP_STDIO] = step_stdio,
-		[STEP_USER] = step_user,           [STEP_CHDIR] = step_chdir,
-		[STEP_DROP_CAPS] = step_drop_caps, [STEP_CLOSE_FDS] = step_close_fds,
-		[STEP_SIGNALS] = step_signals,     [STEP_EXEC] = step_exec,
+		[STEP_GROUP] = step_group,         [STEP_LISTEN] = step_listen,
+		[STEP_STDIO] = step_stdio,         [STEP_USER] = step_user,
+		[STEP_CHDIR] = step_chdir,         [STEP_DROP_CAPS] = step_drop_caps,
+		[STEP_CLOSE_FDS] = step_close_fds, [STEP_SIGNALS] = step_signals,
+		[STEP_EXEC] = step_exec,
 	};
 
 	for (uint32_t i = 0; i < t->n_steps; i++) {

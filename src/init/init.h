@@ -240,6 +240,7 @@ unsigned survey_sessions(struct box *b, pid_t *sessions, unsigned n); /* keeps t
 
 /* report.c */
 void report_write(struct box *b);
+void report_not_started(struct box *b, int errnum);
 void report_keep_leak(struct box *b, const struct wire_leak *leak);
 
 #endif

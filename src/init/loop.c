@@ -244,9 +244,9 @@ static void wait_for_signal(struct box *b, int64_t until)
 {
 	const int64_t left = until == 0 ? 0 : until - now_us();
 	const struct timespec limit = { left > 0 ? left / US_PER_S : 0, left > 0 ? left % US_PER_S * 1000 : 0 };
-	const sigbits all = SIGBITS_ALL;
+	const sigbits set = b->alone->taken;
 	siginfo_t info;
-	int sig = (int)sys_call(SYS_rt_sigtimedwait, &all, &info, until != 0 ? &limit : NULL, sizeof(all));
+	int sig = (int)sys_call(SYS_rt_sigtimedwait, &set, &info, until != 0 ? &limit : NULL, sizeof(set));
 
 	if (sig > 0)
 		loop_take_signal(b, sig, info.si_code, info.si_pid, info.si_uid, (int64_t)info.si_value.sival_ptr);

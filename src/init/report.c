@@ -2,6 +2,7 @@
 /* The record, when the front is gone and nobody else is left to write it. */
 #include "init/init.h"
 
+#include "base/util.h"
 #include "core/record.h"
 
 #include <string.h>
@@ -28,6 +29,11 @@ void report_keep_leak(struct box *b, const struct wire_leak *leak)
 	b->result.leaked = kept;
 }
 
+static const char *containment_of(const struct box *b)
+{
+	return b->plan->flags & WIRE_SUBREAPER ? "subreaper" : "pidns";
+}
+
 static void write_to(struct box *b, int fd, bool with_status)
 {
 	static char buf[4096];
@@ -35,7 +41,7 @@ static void write_to(struct box *b, int fd, bool with_status)
 	struct record rec = {
 		.result = &b->result,
 		.name = box_text(b, b->plan->name),
-		.containment = b->plan->flags & WIRE_SUBREAPER ? "subreaper" : "pidns",
+		.containment = containment_of(b),
 		.proc = b->plan->proc_word,
 		.id = b->ident.id,
 		.pid_namespace = b->ident.pid_namespace,
@@ -57,6 +63,35 @@ static void write_to(struct box *b, int fd, bool with_status)
 	record_write(&s, &rec);
 	sink_str(&s, "\n");
 	(void)sink_end(&s); /* a full disk: nobody is left to hear of it */
+}
+
+/* The command could not be executed. */
+void report_not_started(struct box *b, int errnum)
+{
+	struct pidbox_error err = {
+		.errnum = errnum,
+		.code = errnum == ENOENT ? PIDBOX_CODE_NOT_FOUND : PIDBOX_CODE_NONE,
+		.what = "executing the command",
+	};
+	struct record rec = {
+		.error = &err,
+		.containment = containment_of(b),
+		.proc = b->plan->proc_word,
+		.id = b->ident.id,
+		.pid_namespace = b->ident.pid_namespace,
+		.init_pid = b->ident.init_pid,
+		.command = (char *const *)(void *)((char *)b->plan + b->plan->argv),
+		.started_realtime_us = b->plan->started_realtime_us,
+		.wall_us = now_us() - b->started_us,
+	};
+	static char buf[4096];
+	struct sink s = SINK_FD(buf, sizeof(buf), b->plan->report_fd);
+
+	if (b->plan->report_fd < 0)
+		return;
+	record_write(&s, &rec);
+	sink_str(&s, "\n");
+	(void)sink_end(&s);
 }
 
 void report_write(struct box *b)
