@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of pidbox-init by another program's name share. What is expected is asked of the real program too, where
-there is one: each test runs with ours and with the real one, as PID 1 and not."""
+"""What the tests of pidbox-init share. By another program's name, what is expected is asked of the real program too,
+where there is one: each test runs with ours and with the real one, as PID 1 and not."""
 from support import *
 from test_tty import BASH, SHELL, Term
 
@@ -48,6 +48,7 @@ class Manner:
             return r
 
     def family(self, *opts, args=(), **kw):
+        """The helper of that name with args under an init with opts; or the whole command line, as argv."""
         return Family(self, opts, args, **kw)
 
     def terminal(self, *opts, redirect=''):
@@ -90,8 +91,8 @@ class Family:
             os.dup2(self.r, 9)
             if pre:
                 pre()
-        self.p = m.t.start(argv or m.argv(*opts, '--', m.t.helper('family'), *args), env={**m.t.env, **dict(env)}, pre=before,
-                           pass_fds=(9,), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.p = m.t.start(argv or m.argv(*opts, '--', m.t.helper('family'), *args), env={**m.t.env, **dict(env)},
+                           pre=before, pass_fds=(9,), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.out, self.err = Lines(self.p.stdout), Lines(self.p.stderr)
         self.facts = {}
         while True:
@@ -114,27 +115,16 @@ class Family:
                 os.close(fd)
         self.r = self.w = -1
 
-    def state(self, pid):
-        with contextlib.suppress(OSError), open(f'/proc/{pid}/stat') as f:
-            return f.read().rsplit(')', 1)[1].split()[0]
-
     def stopped(self, *pids):
-        return until(lambda: all(self.state(p) == 'T' for p in pids))
+        return until(lambda: all(state(p) == 'T' for p in pids))
 
     def suspended(self):
         """The init has stopped itself; PID 1 has tried to (and CONT before that would be lost)."""
         if not self.m.pid1:
-            return self.t.ok(self.stopped(self.init), f'the init is not stopped but {self.state(self.init)}')
+            return self.t.ok(self.stopped(self.init), f'the init is not stopped but {state(self.init)}')
         os.kill(self.init, 62)
-        self.taken()
-        return self.t.ok(self.state(self.init) != 'T', 'PID 1 is stopped')
-
-    def taken(self):
-        """The init has nothing pending any more."""
-        def pending():
-            with contextlib.suppress(OSError), open(f'/proc/{self.init}/status') as f:
-                return [x for x in f if x.startswith(('ShdPnd', 'SigPnd')) and int(x.split()[1], 16)]
-        return until(lambda: not pending())
+        taken(self.init)
+        return self.t.ok(state(self.init) != 'T', 'PID 1 is stopped')
 
     def next(self):
         line = self.out.line(5)
@@ -154,8 +144,9 @@ class Family:
         return got
 
     def arrived(self):
-        """What has come so far: up to a signal through the init and one to each of the two. (Of several the lowest is first.)"""
-        if not self.taken():
+        """What has come so far: up to a signal through the init and one to each of the two (of several pending ones the
+        lowest is first)."""
+        if not taken(self.init):
             self.t.fail('the init does not take its signals')
         os.kill(self.init, 63)
         got = self.upto(('me', 63))
@@ -191,6 +182,24 @@ def facts(s):
     return dict(zip(('pid', 'ppid', 'pgrp', 'sid', 'tpgid'), map(int, m.groups())))
 
 
+def state(pid):
+    """The letter of /proc, or None."""
+    with contextlib.suppress(OSError), open(f'/proc/{pid}/stat') as f:
+        return f.read().rsplit(')', 1)[1].split()[0]
+
+
+def signals(pid, what):
+    """The set of /proc: Pnd, Blk, Ign; the two of Pnd as one."""
+    with contextlib.suppress(OSError), open(f'/proc/{pid}/status') as f:
+        return sum(int(x.split()[1], 16) for x in f if x.startswith((f'Sig{what}', f'Shd{what}')))
+    return 0
+
+
+def taken(pid):
+    """It has nothing pending any more, within some seconds."""
+    return until(lambda: not signals(pid, 'Pnd'))
+
+
 def is_first(pid):
     """Is it PID 1 of a namespace inside ours?"""
     with open(f'/proc/{pid}/status') as f:
@@ -217,9 +226,26 @@ def bits(*sigs):
 
 def reaped(t, m, args, env):
     """What an init that is not PID 1 has adopted does not stay a zombie."""
-    f = m.family(*args, args=['alone'], argv=m.argv(*args, '--', 'sh', '-c', 'forkstorm 100; exec family alone'), env=env)
+    f = m.family(argv=m.argv(*args, '--', 'sh', '-c', 'forkstorm 100; exec family alone'), env=env)
     t.ok(until(lambda: children(f.init) == [f.me]), f'children of the init: {len(children(f.init))}')
     f.end()
 
 
 ALL_BUT = bits(*range(1, 65)) & ~bits(9, 19, 32, 33)
+
+
+# ---- its own manner
+
+NAME = 'pidbox-init'
+both = each({'as PID 1': True, 'not PID 1': False})
+elsewhere = each({'not PID 1': False})
+ERROR = r'pidbox-init: [^\n]+\n'
+
+
+def own(t, pid1):
+    return Manner(t, NAME, True, pid1)
+
+
+def gone(t, m):
+    """At once when it has returned."""
+    t.nothing_left(0.0, 'after the init has returned')

