@@ -7,7 +7,9 @@
 #include "core/search.h"
 #include "kern/sig.h"
 
+#include <link.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -249,6 +251,32 @@ static void prepare(struct box *b, struct alone *a, char **envp, sigbits mask)
 		alone_leave_terminal(a);
 }
 
+/*
+ * Most of the program was for the start. What of it is mapped, the file's pages, counts as memory of ours when nobody
+ * else runs it; what is needed again comes back by itself. Only the segment that is executed: it has no data. And the
+ * stack below us, where the start has been.
+ */
+static void let_go_of_the_start(void)
+{
+	enum { STACK = 64 * 1024, BELOW = 2048 }; /* more than this function, and less than the start, has used */
+	const ElfW(Phdr) *header = (const void *)getauxval(AT_PHDR);
+	const size_t n = getauxval(AT_PHNUM), page = getauxval(AT_PAGESZ);
+	uintptr_t base = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (header[i].p_type == PT_PHDR)
+			base = (uintptr_t)header - header[i].p_vaddr;
+	for (size_t i = 0; i < n; i++) {
+		uintptr_t start = base + header[i].p_vaddr, end = start + header[i].p_filesz;
+
+		if (header[i].p_type == PT_LOAD && !(header[i].p_flags & PF_W))
+			(void)madvise((void *)(start / page * page),
+				      (end - start / page * page + page - 1) / page * page, MADV_DONTNEED);
+	}
+	base = ((uintptr_t)__builtin_frame_address(0) - BELOW) / page * page;
+	(void)madvise((void *)(base - STACK), STACK, MADV_DONTNEED);
+}
+
 void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
 {
 	static struct alone alone;
@@ -276,6 +304,7 @@ void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
 	a->out = alone_kept(a, a->out);
 	a->err = alone_kept(a, a->err);
 	alone_say_spawned(a);
+	let_go_of_the_start();
 	loop_run(b);
 }
 

@@ -69,6 +69,7 @@ int alone_read_options(struct alone *a, int argc, char **argv, char **envp); /* 
 
 /* alone_signals.c */
 void alone_signal(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value);
+bool alone_hears_of_stops(const struct alone *a);
 void alone_stopped(struct box *b, int sig);     /* the command was */
 int alone_open_terminal(const struct alone *a); /* @return the one that the command is to have, -1: none */
 void alone_leave_terminal(struct alone *a);     /* that another session may take it */

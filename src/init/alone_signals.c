@@ -102,12 +102,15 @@ static void stop_self(int sig)
 		(void)kill(getpid(), SIGSTOP);
 }
 
+bool alone_hears_of_stops(const struct alone *a)
+{
+	return a->manner == MANNER_OWN && getpid() != 1;
+}
+
 void alone_stopped(struct box *b, int sig)
 {
 	struct alone *a = b->alone;
 
-	if (getpid() == 1 || a->manner != MANNER_OWN)
-		return;
 	if (a->in_foreground)
 		give_foreground(b->plan->tty_fd, getpgrp());
 	stop_self(sig);

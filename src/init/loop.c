@@ -18,10 +18,13 @@
  */
 bool loop_reap(struct box *b)
 {
+	/* Whether a child has stopped costs a look at each: only where somebody is to hear of it. */
+	const int flags = b->alone == NULL || alone_hears_of_stops(b->alone) ? WUNTRACED | WCONTINUED : 0;
+
 	for (;;) {
 		struct rusage usage;
 		int status;
-		pid_t pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED | __WALL, &usage);
+		pid_t pid = wait4(-1, &status, WNOHANG | __WALL | flags, b->alone == NULL ? &usage : NULL);
 
 		if (pid < 0 && errno == EINTR)
 			continue;
