@@ -24,6 +24,7 @@ enum pidbox_option_flag {
 	PIDBOX_OPTION_DRY_RUN = 1 << 2,   /**< --dry-run */
 	PIDBOX_OPTION_HELP = 1 << 3,      /**< --help */
 	PIDBOX_OPTION_DETACH = 1 << 5,    /**< --detach */
+	PIDBOX_OPTION_FALLBACK = 1 << 6,  /**< --fallback subreaper */
 	PIDBOX_OPTION_CLOSE_FDS = 1 << 4, /**< --close-fds; spec->inherit_fds is false either way */
 };
 

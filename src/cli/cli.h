@@ -13,6 +13,11 @@
 /* A verb: one row in main.c, one file. argv[0] is the verb. @return exit status */
 int cmd_exec(int argc, char **argv);
 int cmd_init(int argc, char **argv);
+/* fallback.c: can a subreaper be tried after this failure of a start? */
+bool fallback_is_for(const struct pidbox_error *err);
+/* Become it. Returns only when that failed, with *err filled. */
+void fallback_run(const struct pidbox_options *opts, const struct pidbox_spec *s, int report_fd, uint64_t mask,
+		  struct pidbox_error *err);
 int cmd_ls(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_tree(int argc, char **argv);

@@ -240,6 +240,8 @@ static int start(struct run *run)
 	if (pidbox_spawn(spec, &run->relay.box, &err) < 0) {
 		if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
 			words_explain_failure(spec, PIDBOX_SIDE_FRONT, &err);
+		if ((pidbox_options_flags(run->opts) & PIDBOX_OPTION_FALLBACK) && fallback_is_for(&err))
+			fallback_run(run->opts, spec, run->reporting.report_fd, run->mask, &err);
 		return give_up(run, &err);
 	}
 	if (spec->hold)

@@ -135,7 +135,6 @@ static const struct {
 	{ "--lock-file", "use flock(1) around pidbox" },
 	{ "--disable-userns", NO_SANDBOX },
 	/* docker */
-	{ "--fallback", NOT_YET "where namespaces are refused there is no box" },
 	{ "--env-file", "use --env NAME=VALUE for each line" },
 	{ "--entrypoint", "the first operand is the command" },
 	{ "--volume", NO_SANDBOX },

@@ -412,6 +412,16 @@ static int set_log(struct pidbox_options *s, const char *value)
 	return 0;
 }
 
+static int set_fallback(struct pidbox_options *s, const char *value)
+{
+	s->fallback = strcmp(value, "subreaper") == 0;
+	if (s->fallback)
+		return 0;
+	(void)usage(s, "--fallback: \"%s\" is nothing to fall back to", value);
+	err_fix(s->err, "what there is without namespaces is --fallback subreaper");
+	return -EINVAL;
+}
+
 static int ignore(struct pidbox_options *s, const char *value)
 {
 	(void)s;
@@ -441,6 +451,8 @@ const struct option option_table[] = {
 	{ "Namespaces", 0, "gid-map", "IN:OUT:COUNT", "exact map of gids (may be repeated)", 0, 0, add_gid_map },
 	{ "Namespaces", 0, "time-offset", "CLOCK=S,...", "clocks inside: monotonic=S, boottime=S", 0, 0,
 	  set_time_offset },
+	{ "Namespaces", 0, "fallback", "subreaper", "where none can be had: run it under a subreaper", 0, 0,
+	  set_fallback },
 	{ "/proc and PIDs", 0, "proc", "HOW", "fresh (default), auto, keep, none", 0, 0, set_proc },
 	{ "/proc and PIDs", 0, "proc-hidepid", "HOW", "off, noaccess, invisible, ptraceable", 0, AT(spec.proc_hidepid),
 	  NULL },

@@ -155,7 +155,8 @@ uint32_t pidbox_options_flags(const struct pidbox_options *opts)
 {
 	return (opts->summary ? PIDBOX_OPTION_SUMMARY : 0u) | (opts->explain ? PIDBOX_OPTION_EXPLAIN : 0u) |
 	       (opts->dry_run ? PIDBOX_OPTION_DRY_RUN : 0u) | (opts->help ? PIDBOX_OPTION_HELP : 0u) |
-	       (opts->detach ? PIDBOX_OPTION_DETACH : 0u) | (opts->close_fds ? PIDBOX_OPTION_CLOSE_FDS : 0u);
+	       (opts->detach ? PIDBOX_OPTION_DETACH : 0u) | (opts->close_fds ? PIDBOX_OPTION_CLOSE_FDS : 0u) |
+	       (opts->fallback ? PIDBOX_OPTION_FALLBACK : 0u);
 }
 
 void pidbox_options_free(struct pidbox_options *opts)

@@ -10,6 +10,7 @@ struct pidbox_options {
 	int hold_fd, events_fd; /* -EBADF: not given */
 	const char *report, *log;
 	bool detach;
+	bool fallback;
 	bool summary, explain, dry_run, help, close_fds;
 
 	/* what the spec points into */

@@ -198,10 +198,18 @@ static void identify(struct box *b)
 	b->ident.id[len] = '\0';
 }
 
+/* A file, or as `pidbox run --fallback` has it, "fd:N" that is open already. */
 static int open_report(const struct alone *a)
 {
-	int fd = io_above_stdio(open(a->report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+	int fd = 0;
 
+	if (strncmp(a->report, "fd:", 3) == 0) {
+		for (const char *digit = a->report + 3; *digit >= '0' && *digit <= '9' && fd < 100000000; digit++)
+			fd = fd * 10 + (*digit - '0');
+		fd = fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
+	} else {
+		fd = io_above_stdio(open(a->report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+	}
 	if (fd < 0)
 		give_up(a, own_failure(a), "opening the report: ", errno);
 	return fd;
