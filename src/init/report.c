@@ -21,6 +21,7 @@ void report_keep_leak(struct box *b, const struct wire_leak *leak)
 	kept_text[n] = *leak;
 	kept[n] = (struct pidbox_leak){
 		.inside_pid = leak->inside_pid,
+		.pid = b->plan->flags & WIRE_SUBREAPER ? leak->inside_pid : 0, /* there is no inside */
 		.age_us = leak->age_us,
 		.command = kept_text[n].command,
 		.command_size = leak->command_size,
