@@ -129,12 +129,14 @@ static const char own_help[] =
 	"      --signal-map A=B,...       the same, as in `pidbox run`\n"
 	"      --grace D                  so long after a request to end, whatever is left is killed\n"
 	"      --stop-signal SIG          a request to end besides SIGTERM, and what --timeout sends\n"
-	"      --on-exit kill|term|wait   what becomes of the rest when the command has ended\n"
+	"      --on-exit HOW              what outlives the command: kill (default), term, wait\n"
 	"      --timeout D                end it all after D; the status is 124\n"
 	"      --report FILE              write a record of how it ended, as JSON\n"
 	"  -w, --warn-on-reap             say so when an orphan is reaped\n"
 	"  -v, --verbose                  say more; up to three times\n"
-	"  -l, --license   -h, --help   -V, --version\n\n"
+	"  -l, --license                  print the licence\n"
+	"  -h, --help                     print this\n"
+	"  -V, --version                  print the version\n\n"
 	"Called as tini, docker-init, dumb-init or catatonit it takes that program's options. pidbox-init(1) tells "
 	"more.\n";
 

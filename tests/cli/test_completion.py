@@ -22,6 +22,13 @@ CASES = {
     'a command': (['pidbox', 'run', 'pidbo'], {'pidbox'}, {'--report'}),
     'a command after --': (['pidbox', 'run', '-t', '--', 'pidbo'], {'pidbox'}, {'--report'}),
     'a command after an option with its argument': (['pidbox', 'run', '--timeout', '3', 'pidbo'], {'pidbox'}, set()),
+    'options of init': (['pidbox', 'init', '--'], {'--group', '--setsid', '--remap-exit', '--on-exit', '--grace', '--help'}, {'--unshare'}),
+    'one of its short options': (['pidbox', 'init', '-'], {'-g', '-c', '-s', '-p', '-e', '-r', '-w', '-v', '-l', '-h', '-V'}, {'-d', '-t'}),
+    'words of an option of init': (['pidbox', 'init', '--on-exit', ''], {'kill', 'term', 'wait'}, {'run', 'kill|term|wait'}),
+    'signals for init': (['pidbox', 'init', '--stop-signal', ''], {'TERM', 'QUIT'}, {'kill'}),
+    'signals for its short option': (['pidbox', 'init', '-p', ''], {'TERM', 'KILL'}, {'kill'}),
+    'a command for init': (['pidbox', 'init', '-gw', 'pidbo'], {'pidbox'}, {'--group'}),
+    'a command for init after --': (['pidbox', 'init', '-e', '143', '--', 'pidbo'], {'pidbox'}, {'--group'}),
     'a name of a verb': (['pidbox', 'help', ''], {'run', 'ps'}, {'--help'}),
 }
 
