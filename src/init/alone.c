@@ -347,6 +347,7 @@ void alone_failed(struct box *b, uint32_t step, int errnum)
 
 	if (b->plan->steps[step].op != STEP_EXEC)
 		give_up(a, own_failure(a), "starting the command: ", errnum);
+	alone_return_terminal(b);
 	alone_say_exec_failed(a, errnum);
 	report_not_started(b, errnum);
 	_exit(a->manner == MANNER_TINI ? remapped(a, exec_status(a, errnum)) : exec_status(a, errnum));
@@ -363,6 +364,7 @@ int alone_status(const struct box *b)
 	/* The rest of the session: it need not be ours to end, but is asked to. */
 	if (a->manner == MANNER_DUMB_INIT && a->command > 0)
 		(void)kill(a->to_group ? -a->command : a->command, SIGTERM);
+	alone_return_terminal(b);
 	alone_say_ended(a, status);
 	return b->result.reason == PIDBOX_REASON_TIMEOUT ? status : remapped(a, status);
 }

@@ -73,6 +73,7 @@ bool alone_hears_of_stops(const struct alone *a);
 void alone_stopped(struct box *b, int sig);     /* the command was */
 int alone_open_terminal(const struct alone *a); /* @return the one that the command is to have, -1: none */
 void alone_leave_terminal(struct alone *a);     /* that another session may take it */
+void alone_return_terminal(const struct box *b);
 
 /* alone_words.c: what may have to wait for a reader is lost instead */
 void alone_say_errno(const struct alone *a, const char *what, int errnum);

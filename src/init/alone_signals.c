@@ -123,6 +123,15 @@ static void go_on(struct box *b)
 		give_foreground(b->plan->tty_fd, b->command);
 }
 
+/* Who has started us goes on with the terminal, a script as well as a shell. */
+void alone_return_terminal(const struct box *b)
+{
+	const struct alone *a = b->alone;
+
+	if (a->manner == MANNER_OWN && a->placement == PLACE_OWN_GROUP && b->plan->tty_fd >= 0 && getpid() != 1)
+		give_foreground(b->plan->tty_fd, getpgrp());
+}
+
 /* With --grace a request to end is the beginning of the end. */
 static void note_request(struct box *b, int sig)
 {

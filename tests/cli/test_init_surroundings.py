@@ -233,3 +233,15 @@ def inits_inside_inits(t, pid1):
     r = m.run(*[m.path] * 5, *SH, 'kill -TERM $PPID; trap "exit 9" HUP; sleep 100')
     t.eq(r.code, 143, 'status when TERM went to the innermost')
     gone(t, m)
+
+
+@test
+def gives_the_foreground_back(t):
+    """A script goes on with the terminal, also when the command could not be executed."""
+    if not BASH:
+        t.skip('no /bin/bash')
+    s = Term(t, SHELL)
+    s.prompt()
+    for command in 'true', '/nonesuch':
+        said = s.cmd(f'sh -c "pidbox-init {command} 2>/dev/null; ps -o pgid=,tpgid= -p \\$\\$"').split()
+        t.ok(len(said) == 2 and said[0] == said[1], f'after {command}: group of the script, and the one in the foreground: {said}')
