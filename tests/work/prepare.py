@@ -12,7 +12,7 @@ from worklib import processes
 PROGRAMS = {'redis': ('redis-server', 'redis-server'), 'nginx': ('nginx', 'nginx-light'), 'tmux': ('tmux', 'tmux'),
             'less': ('less', 'less'), 'vim': (('vim.tiny', 'vim.basic', 'vim', 'vi'), 'vim-tiny'), 'make': ('make', 'make'),
             'cc': ('cc', 'gcc'), 'dpkg-source': ('dpkg-source', 'dpkg-dev'), 'bash': ('bash', 'bash'),
-            'python3': ('/usr/bin/python3', 'python3')}
+            'busybox': ('busybox', 'busybox-static'), 'python3': ('/usr/bin/python3', 'python3')}
 SOURCE = 'zlib'
 PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 POLICY = '/usr/sbin/policy-rc.d'

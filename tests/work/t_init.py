@@ -1,0 +1,238 @@
+"""pidbox-init as PID 1 of a root file system of its own, with what a container has in it: a daemon that has left its
+parent, orphans that end, and nginx as the command."""
+import glob
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+from prepare import real_root
+from t_servers import NGINX, Nginx, free_port, get
+from worklib import Box, Process, check, descendants, equal, processes, read, test, until, write
+
+ORPHANS = 200                       # that /start leaves; one more is the shell that starts the daemon
+# What a new mount namespace gets, before the root is changed: $0 is the root, the rest is what is executed in it.
+# A /proc of this PID namespace, or the outer one's.
+OWN_PROC, OUTER_PROC = 'mount -t proc proc "$0/proc"', 'mount --rbind /proc "$0/proc"'
+ENTER = '%s && mount --bind /dev/null "$0/dev/null" && exec chroot "$0" "$@"'
+
+START = '''#!/bin/sh
+/leave
+exec nginx -e /srv/error.log -p /srv -c /srv/nginx.conf
+'''
+LEAVE = '''#!/bin/sh
+(setsid sh -c '/daemon &' &)        # fork, setsid, fork
+i=0
+while [ $i -lt %d ]; do
+    (: &)
+    i=$((i + 1))
+done
+''' % ORPHANS
+# Its parent as the kernel has it: a shell's $PPID stays what it was at the start.
+DAEMON = '''#!/bin/sh
+trap 'echo bye >> /daemon.log; exit 0' TERM
+while :; do
+    read -r pid name state parent rest < /proc/$$/stat
+    echo "$pid $parent" >> /daemon.log
+    sleep 0.1
+done
+'''
+DEAF = '''#!/bin/sh
+/leave
+trap '' TERM
+exec httpd -f -p 127.0.0.1:%d -h /srv/www
+'''
+
+
+def libraries(program):
+    """The shared libraries that a program needs, and what loads them. None for a static one."""
+    done = subprocess.run(['ldd', program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          env={'PATH': '/usr/bin:/bin', 'LC_ALL': 'C'}, check=False)
+    found = set(re.findall(r'(/\S+) \(0x', done.stdout.decode())) if done.returncode == 0 else set()
+    for libc in [x for x in found if os.path.basename(x) == 'libc.so.6']:       # older ones find users by a plug-in
+        found.update(glob.glob(os.path.join(os.path.dirname(libc), 'libnss_files.so.2')))
+    return found
+
+
+class Root:
+    """A root file system."""
+    def __init__(self, stage):
+        self.stage, self.path = stage, stage.folder('root')
+        os.chmod(self.path, 0o755)
+        for name in ('bin', 'sbin', 'dev', 'proc', 'etc', 'tmp', 'srv/www'):
+            os.makedirs(self.of(name))
+        os.chmod(self.of('tmp'), 0o1777)
+        write(self.of('dev/null'), '')
+        write(self.of('etc/passwd'), 'root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n')
+        write(self.of('etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
+        busybox = stage.need('busybox')
+        self.put(busybox, 'bin/busybox')
+        for name in subprocess.run([busybox, '--list'], stdout=subprocess.PIPE, check=True).stdout.decode().split():
+            if name != 'busybox':
+                os.symlink('busybox', self.of('bin/' + name))
+        self.put(stage.need('nginx'), 'sbin/nginx')
+        self.put(os.path.join(os.path.dirname(stage.pidbox), 'pidbox-init'), 'pidbox-init')
+        for name, text in (('start', START), ('leave', LEAVE), ('daemon', DAEMON)):
+            write(self.of(name), text, 0o755)
+
+    def of(self, name):
+        return os.path.join(self.path, name)
+
+    def put(self, program, name):
+        shutil.copy(program, self.of(name))
+        for path in libraries(program):
+            target = self.of(path.lstrip('/'))
+            if not os.path.exists(target):
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                shutil.copy(path, target)
+
+    def enter(self, argv, by='unshare'):
+        """Executes argv in it: as PID 1 of a new PID namespace, or (`here`) in the caller's."""
+        stage = self.stage
+        inside = ['sh', '-c', ENTER % (OUTER_PROC if by == 'here' else OWN_PROC), self.path] + argv
+        if by == 'pidbox':
+            return Box(stage, inside, ['--as-pid1'] + ([] if stage.root else ['--map', 'root']))
+        before = ['unshare', '-m'] + ([] if stage.root else ['-U', '-r']) + ([] if by == 'here' else ['-f', '-p'])
+        plain, stage.plain = stage.plain, True
+        try:
+            return Box(stage, before + inside)
+        finally:
+            stage.plain = plain
+
+    def inside(self):
+        """Processes whose root it is."""
+        own, found = os.stat(self.path), []
+        for process in processes().values():
+            try:
+                root = os.stat('/proc/%d/root' % process.pid)
+            except OSError:
+                continue
+            if (root.st_dev, root.st_ino) == (own.st_dev, own.st_ino):
+                found.append(process)
+        return found
+
+    def check_left(self):
+        """Nothing is waited for: it must be gone by now."""
+        left = self.inside() + descendants()
+        check(not left, 'left: ' + '; '.join(map(str, left)))
+        mounts = [x for x in read('/proc/self/mountinfo').splitlines() if self.path in x]
+        check(not mounts, 'mounts left outside: %r' % mounts)
+
+
+class Life(Nginx):
+    """The life of an init in a root file system. `init`: its name inside and its options."""
+    def __init__(self, stage, init=('/pidbox-init', '--report', '/report', '--'), by='unshare', command='/start',
+                 root=None):     # pylint: disable=super-init-not-called
+        self.root = root or Root(stage)
+        self.folder, self.port, self.daemon, self.by = self.root.of('srv'), free_port(), 'off', by
+        # root of a user namespace cannot become another user
+        self.user = 'user %s;\n' % ('nobody nogroup' if real_root() else 'root root')
+        write(self.folder + '/www/file', 'from a file\n')
+        write(self.root.of('deaf'), DEAF % self.port, 0o755)
+        self.configure('one')
+        self.box = self.root.enter(list(init) + ['/bin/sh', command], by)
+        until(lambda: self.file() or not self.box.running(), 'the command answers', on_late=self.all_logs)
+        check(self.box.running(), 'it ended with status %s: %s' % (self.box.front.returncode, self.all_logs()))
+        found = [self.box.front] if by == 'here' else [
+            p for p in descendants(self.box.front.pid) if re.search(r'(?m)^NSpid:.*\t1$', read('/proc/%d/status' % p.pid))]
+        equal(len(found), 1, 'processes that are PID 1')
+        self.init = Process(found[0].pid)
+        check(self.init.command().startswith(init[0] + ' '), 'the init is %s' % self.init)
+
+    def configure(self, word):
+        write(self.folder + '/nginx.conf', NGINX % {
+            'folder': '/srv', 'port': self.port, 'word': word, 'daemon': 'off', 'user': self.user})
+
+    def file(self):
+        return get(http.client.HTTPConnection('127.0.0.1', self.port, timeout=10), '/file')
+
+    def send(self, number):
+        os.kill(self.init.pid, number)
+
+    def daemon_log(self):
+        return read(self.root.of('daemon.log')).splitlines()
+
+    def daemon_process(self):
+        """As seen from outside."""
+        found = [p for p in descendants(self.init.pid) if p.command() == '/bin/sh /daemon']
+        return found[0] if len(found) == 1 else None
+
+    def check_daemon(self):
+        """It runs, and its parent is the init: in its own eyes, and from outside."""
+        number = str(self.init.pid) if self.by == 'here' else '1'
+        written = len(self.daemon_log())
+        until(lambda: len(self.daemon_log()) > written + 1 and self.daemon_log()[-1].endswith(' ' + number),
+              'the daemon goes on under the init', on_late=lambda: '\n'.join(self.daemon_log()[-5:]))
+        equal(len({x.split()[0] for x in self.daemon_log()}), 1, 'daemons')
+        daemon = until(self.daemon_process, 'the daemon is there')
+        equal(daemon.parent, self.init.pid, 'the daemon\'s parent')
+
+    def states(self):
+        """State of each process, from the /proc that is mounted inside; in the caller's PID namespace of those below the init."""
+        if self.by == 'here':
+            return {p.pid: p.state for p in descendants(self.init.pid)}
+        folder = '/proc/%d/root/proc' % self.init.pid
+        stats = {int(x): read('%s/%s/stat' % (folder, x)) for x in os.listdir(folder) if x.isdigit()}
+        return {pid: stat[stat.rindex(')') + 2] for pid, stat in stats.items() if stat}
+
+    def check_zombies(self):
+        """None stays. The daemon's last `sleep` may be one for a moment."""
+        until(lambda: 'Z' not in self.states().values(), 'no zombie is left', on_late=lambda: repr(self.states()))
+
+    def check_children(self):
+        """The command and the daemon, and nobody else."""
+        def commands():
+            return sorted(p.command().split(' -')[0] for p in processes().values() if p.parent == self.init.pid)
+        until(lambda: commands() == ['/bin/sh /daemon', 'nginx: master process nginx'], 'the init has these two children',
+              on_late=lambda: repr(commands()))
+
+    def end(self, status, what):
+        equal(self.box.wait(), status, 'exit status %s (%s)' % (what, self.all_logs()))
+        self.root.check_left()
+
+    def record(self):
+        text = read(self.root.of('report'), None)
+        check(text, 'no record was written')
+        return json.loads(text)
+
+
+def whole_life(life, send):
+    """From the first answer to the end; `send` takes a signal to the init."""
+    equal(life.say(), (200, 'one\n'), 'by TCP')
+    equal(life.say(local=True), (200, 'one\n'), 'by the socket')
+    life.check_daemon()
+    life.check_children()
+    life.check_zombies()
+    first = until(lambda: len(life.workers()) == 2 and life.workers(), 'two workers')
+    life.configure('two')
+    send(signal.SIGHUP)
+    until(lambda: life.say() == (200, 'two\n'), 'the new configuration is served', on_late=life.all_logs)
+    until(lambda: len(life.workers()) == 2 and not set(first) & set(life.workers()), 'two new workers instead of the old',
+          on_late=life.all_logs)
+    life.check_signal(signal.SIGHUP, 'reconfiguring')
+    life.check_daemon()
+    life.check_zombies()
+    send(signal.SIGTERM)
+    life.end(0, 'after SIGTERM')
+    life.check_signal(signal.SIGTERM, 'exiting')
+    check(life.say() is None and not os.path.exists(life.folder + '/nginx.pid'), 'nginx still there: ' + life.log()[-800:])
+    check('bye' not in life.daemon_log(), 'the daemon got SIGTERM as well')
+
+
+def check_record(record, **more):
+    """Of a life whose command was ended by SIGTERM to the init."""
+    expected = dict({'reason': 'exited', 'exit_code': 0, 'signal': None, 'reaped': ORPHANS + 1}, **more)
+    equal({key: record[key] for key in expected}, expected, 'the record (%r)' % record)
+
+
+@test('init: PID 1 of a root file system by unshare and chroot: nginx answers, a daemon of its own session has it as parent, '
+      '200 orphans are reaped, SIGHUP reloads, SIGTERM stops nginx and all')
+def init_unshare(stage):
+    life = Life(stage)
+    whole_life(life, life.send)
+    check_record(life.record())
