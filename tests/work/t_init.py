@@ -130,6 +130,10 @@ class Root:
         check(not mounts, 'mounts left outside: %r' % mounts)
 
 
+def is_pid1(process):
+    return re.search(r'(?m)^NSpid:.*\t1$', read('/proc/%d/status' % process.pid))
+
+
 class Life(Nginx):
     """The life of an init in a root file system. `init`: its name inside and its options."""
     def __init__(self, root, init=('/pidbox-init', '--report', '/report', '--'), by='unshare', command='/start'):
@@ -144,10 +148,9 @@ class Life(Nginx):
         self.box = self.root.enter(list(init) + ['/bin/sh', command], by)
         until(lambda: self.file() or not self.box.running(), 'the command answers', on_late=self.all_logs)
         check(self.box.running(), 'it ended with status %s: %s' % (self.box.front.returncode, self.all_logs()))
-        found = [self.box.front] if by == 'here' else [
-            p for p in descendants(self.box.front.pid) if re.search(r'(?m)^NSpid:.*\t1$', read('/proc/%d/status' % p.pid))]
+        found = [self.box.front.pid] if by == 'here' else [p.pid for p in descendants(self.box.front.pid) if is_pid1(p)]
         equal(len(found), 1, 'processes that are PID 1')
-        self.init = Process(found[0].pid)
+        self.init = Process(found[0])
         check(self.init.command().startswith(init[0] + ' '), 'the init is %s' % self.init)
         self.master = read(self.folder + '/nginx.pid').strip()      # as it is numbered inside
 
@@ -196,12 +199,13 @@ class Life(Nginx):
         """The command and the daemon, and nobody else."""
         def commands():
             return sorted(p.command().split(' -')[0] for p in processes().values() if p.parent == self.init.pid)
-        until(lambda: commands() == ['/bin/sh /daemon', 'nginx: master process nginx'], 'the init has these two children',
-              on_late=lambda: repr(commands()))
+        until(lambda: commands() == ['/bin/sh /daemon', 'nginx: master process nginx'],
+              'the init has these two children', on_late=lambda: repr(commands()))
 
     def received(self, number, who=r'\d+'):
         """What nginx's master or its workers say of a signal."""
-        return re.findall(r' %s#\d+: signal %d \(%s\) received from \d+, (\w+)' % (who, number, number.name), self.log())
+        line = r' %s#\d+: signal %d \(%s\) received from \d+, (\w+)' % (who, number, number.name)
+        return re.findall(line, self.log())
 
     def check_signal(self, number, word, count=1):
         """How often it has reached the master."""
@@ -218,7 +222,7 @@ class Life(Nginx):
 
 
 def whole_life(life, send, reached=1):
-    """From the first answer to the end; `send` takes a signal to the init, `reached` is how many processes get SIGHUP."""
+    """From the first answer to the end. `send` takes a signal to the init; `reached`: so many of nginx get SIGHUP."""
     equal(life.say(), (200, 'one\n'), 'by TCP')
     equal(life.say(local=True), (200, 'one\n'), 'by the socket')
     life.check_children()
@@ -227,8 +231,8 @@ def whole_life(life, send, reached=1):
     life.configure('two')
     send(signal.SIGHUP)
     until(lambda: life.say() == (200, 'two\n'), 'the new configuration is served', on_late=life.all_logs)
-    until(lambda: len(life.workers()) == 2 and not set(first) & set(life.workers()), 'two new workers instead of the old',
-          on_late=life.all_logs)
+    until(lambda: len(life.workers()) == 2 and not set(first) & set(life.workers()),
+          'two new workers instead of the old', on_late=life.all_logs)
     life.check_signal(signal.SIGHUP, 'reconfiguring')
     equal(len(life.received(signal.SIGHUP)), reached, 'processes of nginx that got SIGHUP')
     life.check_daemon()
@@ -236,7 +240,7 @@ def whole_life(life, send, reached=1):
     send(signal.SIGTERM)
     life.end(0, 'after SIGTERM')
     life.check_signal(signal.SIGTERM, 'exiting')
-    check(life.say() is None and not os.path.exists(life.folder + '/nginx.pid'), 'nginx still there: ' + life.log()[-800:])
+    check(life.say() is None and not os.path.exists(life.folder + '/nginx.pid'), 'nginx still there: ' + life.all_logs())
     check('bye' not in life.daemon_log(), 'the daemon got SIGTERM as well')
 
 
@@ -246,12 +250,13 @@ def check_record(life, leaked=('/bin/sh /daemon',), **more):
     commands = [(str(x['inside_pid']), ' '.join(x['command'] or []).split(' -')[0].rstrip()) for x in record['leaked']]
     counted = [x for pid, x in commands if x != 'sleep 0.1' and (x != '/bin/sh /daemon' or pid == daemon)]
     equal(sorted(counted), sorted(leaked), 'leaked (%r)' % commands)
-    expected = {'schema': 1, 'reason': 'exited', 'exit_code': 0, 'signal': None, 'reaped': life.root.orphans + 1, **more}
+    expected = {'schema': 1, 'reason': 'exited', 'exit_code': 0, 'signal': None, 'reaped': life.root.orphans + 1}
+    expected.update(more)
     equal({key: record[key] for key in expected}, expected, 'the record (%r)' % record)
 
 
-@test('init: PID 1 of a root file system by unshare and chroot: nginx answers, a daemon has it as parent, 200 orphans are '
-      'reaped, SIGHUP reloads, SIGTERM stops nginx and all', box=True)
+@test('init: PID 1 of a root file system by unshare and chroot: nginx answers, a daemon has it as parent, 200 orphans '
+      'are reaped, SIGHUP reloads, SIGTERM stops nginx and all', box=True)
 def init_unshare(stage):
     life = Life(Root(stage, MANY))
     whole_life(life, life.send)
@@ -267,8 +272,8 @@ def init_as_pid1(stage):
     equal((record['reason'], record['exit_code'], record['signal']), ('exited', 0, None), 'the record of pidbox')
 
 
-@test('init: by the names of docker-init, catatonit and dumb-init, as symbolic links: the same; dumb-init gives SIGHUP to '
-      'the workers as well', box=True)
+@test('init: by the names of docker-init, catatonit and dumb-init, as symbolic links: the same; dumb-init gives SIGHUP '
+      'to the workers as well', box=True)
 def init_names(stage):
     for name, reached, orphans in ('docker-init', 1, MANY), ('catatonit', 1, FEW), ('dumb-init', 3, FEW):
         root = Root(stage, orphans)
@@ -277,7 +282,7 @@ def init_names(stage):
         whole_life(life, life.send, reached)
 
 
-@test('init: not PID 1 in a root file system, in the PID namespace of its caller: the same, and nothing is left', box=True)
+@test('init: not PID 1 in a root file system, in its caller\'s PID namespace: the same, and nothing is left', box=True)
 def init_here(stage):
     life = Life(Root(stage, MANY), by='here')
     whole_life(life, life.send)
@@ -309,8 +314,8 @@ class Held:
         self.socket.close()
 
 
-@test('init: --rewrite TERM:QUIT --grace: nginx finishes a request and ends with 0; one that is never finished ends with '
-      'the grace, and nginx and all with it', box=True)
+@test('init: --rewrite TERM:QUIT --grace: nginx finishes a request and ends with 0; one that is never finished '
+      'ends with the grace, and nginx and all with it', box=True)
 def init_grace(stage):
     for grace, finish in ('20s', True), ('1s', False):
         life = Life(Root(stage), ['/pidbox-init', '--report', '/report', '-r', 'TERM:QUIT', '--grace', grace, '--'])
@@ -347,14 +352,16 @@ def init_deaf(stage):
     check_record(life, [], reason='signaled', signal='SIGKILL', exit_code=None)
 
 
-@test('init: --on-exit term lets the daemon end by its own trap, wait waits until it ends; the status is nginx\'s', box=True)
+@test('init: --on-exit term lets the daemon end by its own trap, wait waits until it ends; the status is nginx\'s',
+      box=True)
 def init_on_exit(stage):
     for how in 'term', 'wait':
         life = Life(Root(stage), ['/pidbox-init', '--report', '/report', '--on-exit', how, '--'])
         daemon = life.check_daemon()
         life.send(signal.SIGTERM)
         if how == 'wait':
-            until(lambda life=life: not [p for p in descendants(life.init.pid) if 'nginx' in p.command()], 'nginx has ended')
+            until(lambda life=life: not [p for p in descendants(life.init.pid) if 'nginx' in p.command()],
+                  'nginx has ended')
             life.check_daemon()
             check('bye' not in life.daemon_log(), 'the daemon got SIGTERM')
             os.kill(daemon.pid, signal.SIGTERM)
@@ -364,8 +371,8 @@ def init_on_exit(stage):
         check(reaped >= life.root.orphans + 2, 'reaped %d, and the daemon is one of them' % reaped)
 
 
-@test('init: nginx\'s own failure is the status: 1 for its configuration, 137 when its master gets SIGKILL, and no worker '
-      'is left', box=True)
+@test('init: nginx\'s own failure is the status: 1 for its configuration, 137 when its master gets SIGKILL; no worker is '
+      'left', box=True)
 def init_failures(stage):
     life = Life(Root(stage))
     master = [p for p in descendants(life.init.pid) if 'nginx: master' in p.command()]
