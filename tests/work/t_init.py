@@ -240,7 +240,8 @@ def whole_life(life, send, reached=1):
     send(signal.SIGTERM)
     life.end(0, 'after SIGTERM')
     life.check_signal(signal.SIGTERM, 'exiting')
-    check(life.say() is None and not os.path.exists(life.folder + '/nginx.pid'), 'nginx still there: ' + life.all_logs())
+    check(life.say() is None, 'nginx still answers: ' + life.all_logs())
+    check(not os.path.exists(life.folder + '/nginx.pid'), 'nginx has left its PID file: ' + life.all_logs())
     check('bye' not in life.daemon_log(), 'the daemon got SIGTERM as well')
 
 
@@ -371,8 +372,8 @@ def init_on_exit(stage):
         check(reaped >= life.root.orphans + 2, 'reaped %d, and the daemon is one of them' % reaped)
 
 
-@test('init: nginx\'s own failure is the status: 1 for its configuration, 137 when its master gets SIGKILL; no worker is '
-      'left', box=True)
+@test('init: nginx\'s own failure is the status: 1 for its configuration, 137 when its master gets SIGKILL; no worker '
+      'is left', box=True)
 def init_failures(stage):
     life = Life(Root(stage))
     master = [p for p in descendants(life.init.pid) if 'nginx: master' in p.command()]
