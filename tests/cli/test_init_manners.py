@@ -308,3 +308,31 @@ def tini_as_a_job(t, *row):
     script = 'trap \'exit 5\' INT; kill -INT \\$PPID; while :; do sleep 0.01; done'
     t.eq(s.cmd(f'{m.path} -s -- sh -c "{script}"; echo rc=$?'), 'rc=5', 'a signal to tini')
     t.eq(s.cmd(f'{m.path} -s -- true & wait; echo rc=$?').split('\n')[-1], 'rc=0', 'in the background')
+
+
+# ---- all of them
+
+ALL_NAMES = ('tini', 'docker-init', 'dumb-init', 'catatonit')
+
+
+@manner(*ALL_NAMES, places=('ours', 'ours as PID 1'))
+def sigchld_ignored_by_the_caller(t, *row):
+    """The real tini and catatonit wait for ever then; ours do not."""
+    m = Manner(t, *row)
+    for script, code in ('exit 3', 3), ('kill $$', 143), ('forkstorm 50; exit 4', 4):
+        r = m.run('--', *SH, script, pre=no_children_signal)
+        t.eq((r.code, r.out), (code, ''), f'{script}: status, output')
+
+
+@manner(*ALL_NAMES, places=('ours as PID 1', 'real as PID 1'), modes='root')
+def first_in_a_plain_namespace(t, *row):
+    """One that unshare(1) has made; what is left goes with it."""
+    m = Manner(t, *row)
+    unshare = ['unshare', '--fork', '--pid', '--mount-proc', m.path, '--']
+    for script, code in ('exit 3', 3), ('kill -9 $$', 137), ('daemonize; sleep 9 & exit 5', 5), ('forkstorm 200; exit 6', 6):
+        t.good(t.run([*unshare, *SH, script]), code, '')
+        t.nothing_left()
+    t.good(t.run([*unshare, 'orphan']), 0, 'ppid 1\n')
+    t.good(t.run([*unshare, 'zombies', '200']), 0, 'made 200 left 0\n')
+    r = t.run([*unshare, *SH, 'trap "exit 9" HUP; kill -HUP 1; while :; do sleep 0.01; done'])
+    t.eq((r.code, r.out), (9, ''), 'after HUP to PID 1: status, output')

@@ -4,8 +4,8 @@
  * of its own with "apart"; no kid with "alone". Both take every signal by signalfd and print "me got SIGNAL CODE VALUE"
  * or "kid got …"; with "stay" the signals of job control keep their default action. Before that, for each of them:
  *   NAME pid P ppid P pgrp P sid P tpgid P blocked HEX ignored HEX
- * ("tpgid": of its controlling terminal, -1 without one) and then "ready". It ends with status 7 at a line or the end of
- * its standard input, the kid when descriptor 9 is at its end.
+ * ("tpgid": of its controlling terminal, -1 without one) and then "ready". It ends with status 7 at a line or the end
+ * of its standard input, the kid when descriptor 9 is at its end.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
