@@ -218,7 +218,7 @@ static int open_report(const struct alone *a)
 		fd = io_above_stdio(open(a->report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
 	}
 	if (fd < 0)
-		give_up(a, own_failure(a), "opening the report: ", errno);
+		give_up(a, own_failure(a), "opening the report", errno);
 	return fd;
 }
 
@@ -229,7 +229,7 @@ static void become_reaper(const struct alone *a)
 	if (getpid() == 1)
 		return;
 	if (a->subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		give_up(a, own_failure(a), "becoming a subreaper: ", errno);
+		give_up(a, own_failure(a), "becoming a subreaper", errno);
 	(void)prctl(PR_GET_CHILD_SUBREAPER, &already);
 	if (already == 0)
 		alone_say_not_pid1(a);
@@ -246,22 +246,40 @@ static int if_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0 ? fd : -1;
 }
 
+/* What the real one does to its command: nothing blocked, nothing ignored. */
+static void be_plain_as_dumb_init(struct box *b, sigbits *mask)
+{
+	*mask = 0;
+	for (int sig = 1; sig < 32; sig++)
+		(void)signal(sig, SIG_DFL);
+	b->chld_ignored = false;
+}
+
 static void prepare(struct box *b, struct alone *a, char **envp, sigbits mask)
 {
+	int tty;
+
 	a->err = if_open(STDERR_FILENO);
 	a->out = if_open(STDOUT_FILENO);
 	become_reaper(a);
 	if (a->parent_death != 0 && prctl(PR_SET_PDEATHSIG, a->parent_death) < 0)
-		give_up(a, own_failure(a), "asking for a signal at the parent's end: ", errno);
+		give_up(a, own_failure(a), "asking for a signal at the parent's end", errno);
+	if (a->manner == MANNER_DUMB_INIT)
+		be_plain_as_dumb_init(b, &mask);
+	tty = alone_open_terminal(a);
+	/* A group of its own would be in the background of that terminal, and stopped when it reads. */
+	if (a->manner == MANNER_OWN && a->placement == PLACE_OWN_GROUP && tty < 0 && alone_has_terminal())
+		a->placement = PLACE_SAME_GROUP;
 	b->plan = make_plan(a, envp, mask);
 	if (b->plan == NULL)
-		give_up(a, own_failure(a), "taking memory for the plan: ", ENOMEM);
+		give_up(a, own_failure(a), "taking memory for the plan", ENOMEM);
 	if (a->report != NULL) {
 		b->plan->report_fd = open_report(a);
 		identify(b);
 	}
-	(void)rest_prepare(b);
-	b->plan->tty_fd = alone_open_terminal(a);
+	if (rest_prepare(b) < 0)
+		alone_say_blind(a);
+	b->plan->tty_fd = tty;
 	if (a->placement == PLACE_SESSION)
 		alone_leave_terminal(a);
 }
@@ -346,7 +364,7 @@ void alone_failed(struct box *b, uint32_t step, int errnum)
 	struct alone *a = b->alone;
 
 	if (b->plan->steps[step].op != STEP_EXEC)
-		give_up(a, own_failure(a), "starting the command: ", errnum);
+		give_up(a, own_failure(a), "starting the command", errnum);
 	alone_return_terminal(b);
 	alone_say_exec_failed(a, errnum);
 	report_not_started(b, errnum);
@@ -361,9 +379,9 @@ int alone_status(const struct box *b)
 	if (a->manner == MANNER_CATATONIT && a->pause)
 		return 0;
 
-	/* The rest of the session: it need not be ours to end, but is asked to. */
-	if (a->manner == MANNER_DUMB_INIT && a->command > 0)
-		(void)kill(a->to_group ? -a->command : a->command, SIGTERM);
+	/* The rest of the session: it need not be ours to end, but is asked to, by what it would have got. */
+	if (a->manner == MANNER_DUMB_INIT && a->command > 0 && a->signal_map[SIGTERM] != 0)
+		(void)kill(a->to_group ? -a->command : a->command, a->signal_map[SIGTERM]);
 	alone_return_terminal(b);
 	alone_say_ended(a, status);
 	return b->result.reason == PIDBOX_REASON_TIMEOUT ? status : remapped(a, status);

@@ -72,6 +72,7 @@ void alone_signal(struct box *b, int sig, int code, pid_t sender, uint32_t uid, 
 bool alone_hears_of_stops(const struct alone *a);
 void alone_stopped(struct box *b, int sig);     /* the command was */
 int alone_open_terminal(const struct alone *a); /* @return the one that the command is to have, -1: none */
+bool alone_has_terminal(void);                  /* has our session one? */
 void alone_leave_terminal(struct alone *a);     /* that another session may take it */
 void alone_return_terminal(const struct box *b);
 
@@ -82,6 +83,7 @@ void alone_say_bad_option(const struct alone *a, const char *word); /* after wha
 void alone_say_bad_value(const struct alone *a, const char *option, const char *value);
 void alone_say_no_command(const struct alone *a);
 void alone_say_not_pid1(const struct alone *a);
+void alone_say_blind(const struct alone *a);
 void alone_say_spawned(const struct alone *a);
 void alone_say_signal(const struct alone *a, int sig);
 void alone_say_reaped(const struct alone *a, pid_t pid, int status);

@@ -51,6 +51,15 @@ static int terminal_of(const struct alone *a)
 	return group == getpgrp() && whole_job ? STDIN_FILENO : -1;
 }
 
+bool alone_has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd >= 0;
+}
+
 int alone_open_terminal(const struct alone *a)
 {
 	int fd = -1;

@@ -323,6 +323,17 @@ void alone_say_not_pid1(const struct alone *a)
 	end(&l);
 }
 
+/* A subreaper without a /proc of its PID namespace. */
+void alone_say_blind(const struct alone *a)
+{
+	struct line l;
+
+	begin(&l, a, WARN);
+	text(&l,
+	     "warning: /proc does not show the processes here: what leaves the command's group may be left at the end");
+	end(&l);
+}
+
 /* The child has its session by the time it has been executed. */
 static void say_detached(const struct alone *a)
 {

@@ -212,8 +212,14 @@ void end_check_deadlines(struct box *b)
 	if (end_next_deadline(b) == 0)
 		return;
 	now = now_us();
-	if (b->deadline[DEADLINE_GRACE] != 0 && now >= b->deadline[DEADLINE_GRACE])
+	if (b->deadline[DEADLINE_GRACE] != 0 && now >= b->deadline[DEADLINE_GRACE]) {
+		/* Without a front it is a signal that has asked for the end (alone_signals.c). */
+		if (!b->ending && b->command > 0) {
+			b->ending = true;
+			b->asked = b->result.reason = PIDBOX_REASON_KILLED;
+		}
 		end_now(b);
+	}
 	if (b->deadline[DEADLINE_LEAK_GRACE] != 0 && now >= b->deadline[DEADLINE_LEAK_GRACE])
 		decide_for_the_rest(b);
 	if (b->deadline[DEADLINE_TIMEOUT] != 0 && now >= b->deadline[DEADLINE_TIMEOUT]) {

@@ -33,9 +33,10 @@ int rest_prepare(struct box *b)
 	if (b->proc >= 0 && !shows_us(b->proc)) {
 		(void)close(b->proc);
 		b->proc = -1;
-		return -ENOTSUP;
 	}
-	return b->proc < 0 ? -errno : 0;
+	if (b->proc < 0)
+		b->proc = proc_open_detached();
+	return b->proc < 0 ? b->proc : 0;
 }
 
 bool rest_has(const struct box *b, pid_t pid)

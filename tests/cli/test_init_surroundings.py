@@ -204,8 +204,11 @@ def an_empty_root(t, pid1):
 
     def inside(*args):
         return t.run([*box, chroot, t.path('root'), '/pidbox-init', *args])
+    # Without a right to a procfs of its own it says what it cannot promise.
+    blind = '' if pid1 or t.mode == 'root' else 'pidbox-init: warning: /proc does not show the processes here: ' \
+        'what leaves the command\'s group may be left at the end\n'
     r = inside('/pidbox-init', '--version')
-    t.eq((r.code, r.err), (0, ''), 'status, standard error')
+    t.eq((r.code, r.err), (0, blind), 'status, standard error')
     t.ok(re.fullmatch(r'pidbox-init [^\n]+\n', r.out), f'output {r.out!r}')
     t.eq(inside('/nonesuch').code, 127, 'status for /nonesuch')
     t.eq(inside('nonesuch').code, 127, 'status for nonesuch')
@@ -215,7 +218,7 @@ def an_empty_root(t, pid1):
     t.eq(r.code, 0, f'status of a chain (stderr {short(r.err)})')
     os.symlink('pidbox-init', t.path('root/tini'))
     r = t.run([*box, chroot, t.path('root'), '/tini', '-s', '--', '/pidbox-init', '/pidbox-init', '-V'])
-    t.eq((r.code, r.err), (0, ''), 'tini there: status, standard error')
+    t.eq((r.code, r.err), (0, blind), 'tini there: status, standard error')
     t.nothing_left()
 
 
@@ -245,3 +248,30 @@ def gives_the_foreground_back(t):
     for command in 'true', '/nonesuch':
         said = s.cmd(f'sh -c "pidbox-init {command} 2>/dev/null; ps -o pgid=,tpgid= -p \\$\\$"').split()
         t.ok(len(said) == 2 and said[0] == said[1], f'after {command}: group of the script, and the one in the foreground: {said}')
+
+
+@test
+def in_a_pipeline(t):
+    """Where it cannot have the terminal for its command alone, that shares it: it reads, and Ctrl-C arrives once."""
+    if not BASH:
+        t.skip('no /bin/bash')
+    s = Term(t, SHELL)
+    s.prompt()
+    up = 'pidbox-init -- sh -c "echo u\\p >&2; '
+    s.start(f'{up}exec cat" | cat', 'up\r\n')
+    s.send('line\n')
+    s.expect('line\r\nline\r\n')
+    s.send('\x04')
+    s.prompt()
+    s.start(f'{up}exec cat" >out', 'up\r\n')
+    s.send('to a file\n')
+    s.expect('to a file\r\n')
+    s.send('\x04')
+    s.prompt()
+    t.eq(open(t.path('out')).read(), 'to a file\n', 'standard output redirected')
+    s.start(f'{up}trap \'echo int >>ints\' INT; while :; do sleep 0.02; done" | (trap "" INT; cat)', 'up\r\n')
+    s.send('\x03')
+    t.ok(until(lambda: os.path.exists(t.path('ints')) and os.path.getsize(t.path('ints')) > 0), 'Ctrl-C did not arrive')
+    s.send('\x1c')
+    s.prompt()
+    t.eq(open(t.path('ints')).read(), 'int\n', 'Ctrl-C arrived once')

@@ -81,6 +81,15 @@ if ! [ -w "$build/meson-logs" ]; then
 fi
 dest=$PWD/dest
 try "meson install" meson install -C "$build" --no-rebuild --destdir "$dest"
+init=$(find "$dest" -path '*/libexec/pidbox/pidbox-init')
+link=$(find "$dest" -path '*/bin/pidbox-init')
+[ -x "$init" ] && [ "$dest$(readlink "$link")" = "$init" ]
+result "pidbox-init is in PATH, and in libexec" $?
+for name in tini docker-init dumb-init catatonit; do
+	[ "$("${init%/*}/inits/$name" -- sh -c 'exit 3' 2>/dev/null; echo $?)" = 3 ] &&
+		[ -z "$(find "$dest" -path "*/bin/$name")" ]
+	result "$name is outside of PATH, and works" $?
+done
 pc=$(find "$dest" -name pidbox.pc | head -1)
 [ -n "$pc" ]
 result "pidbox.pc is installed" $?

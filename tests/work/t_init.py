@@ -337,7 +337,7 @@ def init_grace(stage):
         if finish:
             check_record(life)
         else:
-            check_record(life, [], exit_code=None, signal='SIGKILL', reason='signaled')
+            check_record(life, [], exit_code=None, signal='SIGKILL', reason='killed')
 
 
 @test('init: --grace ends a command that is deaf to SIGTERM, and all with it', box=True)
@@ -350,7 +350,7 @@ def init_deaf(stage):
     life.end(128 + signal.SIGKILL, 'after the grace')
     took = time.monotonic() - start
     check(1 <= took < 15, '--grace 1s took %.2f s' % took)
-    check_record(life, [], reason='signaled', signal='SIGKILL', exit_code=None)
+    check_record(life, [], reason='killed', signal='SIGKILL', exit_code=None)
 
 
 @test('init: --on-exit term lets the daemon end by its own trap, wait waits until it ends; the status is nginx\'s',
@@ -382,7 +382,7 @@ def init_failures(stage):
     os.kill(master[0].pid, signal.SIGKILL)
     life.end(128 + signal.SIGKILL, 'after SIGKILL to nginx')
     worker = 'nginx: worker process'
-    check_record(life, [worker, worker, '/bin/sh /daemon'], reason='signaled', signal='SIGKILL', exit_code=None)
+    check_record(life, [worker, worker, '/bin/sh /daemon'], reason='killed', signal='SIGKILL', exit_code=None)
     life.configure('"; nonesuch on; return 200 "')
     box = life.root.enter(['/pidbox-init', '--report', '/report', '--', '/bin/sh', '/start'])
     equal(box.wait(), 1, 'exit status with a wrong configuration (%s)' % box.log())
