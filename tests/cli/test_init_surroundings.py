@@ -269,7 +269,7 @@ def in_a_pipeline(t):
     s.send('\x04')
     s.prompt()
     t.eq(open(t.path('out')).read(), 'to a file\n', 'standard output redirected')
-    s.start(f'{up}trap \'echo int >>ints\' INT; while :; do sleep 0.02; done" | (trap "" INT; cat)', 'up\r\n')
+    s.start('pidbox-init -- sh -c "trap \'echo int >>ints\' INT; echo u\\p >&2; while :; do sleep 0.02; done" | (trap "" INT; cat)', 'up\r\n')
     s.send('\x03')
     t.ok(until(lambda: os.path.exists(t.path('ints')) and os.path.getsize(t.path('ints')) > 0), 'Ctrl-C did not arrive')
     s.send('\x1c')
