@@ -31,7 +31,8 @@ int pidbox_become_init(char *const argv[], char *const envp[], struct pidbox_err
 	if (fd >= 0)
 		(void)close(fd);
 	(void)err_set(err, -r, PIDBOX_CODE_NONE, "executing the init");
-	err_why(err, "it is executed from memory, or where this machine does not allow that, from %s", PIDBOX_INIT_PATH);
+	err_why(err, "it is executed from memory, or where this machine does not allow that, from %s",
+		PIDBOX_INIT_PATH);
 	err_fix(err, "use the program pidbox-init itself");
 	return r;
 }
