@@ -84,6 +84,7 @@ IS(is_map, spec.map, PIDBOX_MAP_AUTO)
 IS(is_proc, spec.proc, PIDBOX_PROC_NONE)
 TEXT(is_hidepid, spec.proc_hidepid, "invisible")
 IS(is_subset, spec.proc_subset_pid, true)
+IS(is_fallback, fallback, true)
 IS(is_first, spec.first_pid, 300)
 IS(is_max, spec.pid_max, 400)
 IS(is_pid1, spec.as_pid1, true)
@@ -212,6 +213,7 @@ static const struct {
 	{ "uid-map", "0:1000:5", 0, is_uids },
 	{ "gid-map", "0:1000:5", 0, is_gids },
 	{ "time-offset", "monotonic=-1.5,boottime=10.000000001", 0, is_offset },
+	{ "fallback", "subreaper", 0, is_fallback },
 	{ "proc", "none", 0, is_proc },
 	{ "proc-hidepid", "invisible", 0, is_hidepid },
 	{ "proc-subset", "pid", 0, is_subset },
@@ -426,6 +428,7 @@ static void test_refused(void)
 		"--uid-map 0:0:1 --map root",
 		"--map root --gid-map 0:0:1",
 		"--proc new",
+		"--fallback box",
 		"--proc-subset sys",
 		"--first-pid 0",
 		"--first-pid 4194305",
@@ -546,7 +549,6 @@ static void test_elsewhere(void)
 		{ "--seccomp", "not in this version" },
 		{ "--landlock", "not in this version" },
 		{ "--sandbox", "not in this version" },
-		{ "--fallback", "not in this version" },
 		/* misspelt */
 		{ "--hostnam", "did you mean --hostname?" },
 		{ "--hostnaem=x", "did you mean --hostname?" },
