@@ -120,8 +120,11 @@ static int from_kept(struct pidbox_target *t)
 		return -ENODATA;
 	for (;;) {
 		r = registry_read_kept(&t->entry, &status, &sig, &record);
-		/* Of one that had ended before nothing more comes: registry_find has waited for its keeper. */
-		if (r != -ENODATA || !t->live || now_us() >= until)
+		/*
+		 * Of one that was found as ended nothing more comes: registry_find has waited for its keeper. One that
+		 * lived then, and had ended when it was opened, has a keeper that is about to write.
+		 */
+		if (r != -ENODATA || t->entry.id.pid == 0 || now_us() >= until)
 			break;
 		(void)poll(NULL, 0, 10);
 	}

@@ -204,7 +204,8 @@ def a_number_that_is_used_again(t):
     p = t.start_box('--proc', 'fresh', '--', '/bin/sh', '-c', script)
     init = t.init_of(p)
     t.command_of(p)
-    for deny, n in (False, 20000), (True, 300):
+    t.ok(until(lambda: ' 100' in pid(t, '-', input=f'{init}/100\n' * 20).out, 15), 'it has begun')
+    for deny, n in (False, 20000), (True, 3000):
         r = pid(t, '-', input=f'{init}/100\n' * n, deny=deny, timeout=30)
         answers = set(r.out.splitlines())
         t.ok(len(r.out.splitlines()) == n and len(answers) > 1, f'answers: {short(sorted(answers))}')

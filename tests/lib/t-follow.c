@@ -138,7 +138,8 @@ static void wakes_up(void)
 {
 	const char *stops[] = { "/bin/sh", "-c", "kill -STOP $$; sleep 1000", NULL };
 	struct pidbox_spec shares = SPEC(.argv = stops, .front_forwards = true);
-	struct pidbox_spec pid1 = SPEC(.argv = sleeper, .as_pid1 = true);
+	const char *plain[] = { "sleep", "1000", NULL }; /* a shell blocks signals for a moment when it forks */
+	struct pidbox_spec pid1 = SPEC(.argv = plain, .as_pid1 = true);
 	const struct pidbox_origin origin = { .pid = getpid(), .uid = getuid() };
 	struct pidbox_event ev = { .type = PIDBOX_EVENT_NONE };
 	struct pidbox *box = start(&shares);
