@@ -382,7 +382,7 @@ def init_failures(stage):
     os.kill(master[0].pid, signal.SIGKILL)
     life.end(128 + signal.SIGKILL, 'after SIGKILL to nginx')
     worker = 'nginx: worker process'
-    check_record(life, [worker, worker, '/bin/sh /daemon'], reason='killed', signal='SIGKILL', exit_code=None)
+    check_record(life, [worker, worker, '/bin/sh /daemon'], reason='signaled', signal='SIGKILL', exit_code=None)
     life.configure('"; nonesuch on; return 200 "')
     box = life.root.enter(['/pidbox-init', '--report', '/report', '--', '/bin/sh', '/start'])
     equal(box.wait(), 1, 'exit status with a wrong configuration (%s)' % box.log())
