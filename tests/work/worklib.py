@@ -207,6 +207,7 @@ class Stage:
         os.makedirs(self.home, exist_ok=True)
         os.makedirs(self.run_tmp, exist_ok=True)
         self.env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': self.home, 'LANG': 'C.UTF-8', 'TMPDIR': self.run_tmp,
+                    'PIDBOX_RUNTIME_DIR': os.path.join(tmp, 'runtime'),  # the user's own one would stay in /tmp
                     'SHELL': '/bin/sh', MARK: self.mark}
         prctl(PR_SET_CHILD_SUBREAPER, 1)
 
