@@ -35,9 +35,9 @@ enum wire_flag {
 	WIRE_SIGCHLD_IGNORED = 1 << 8, /* the command starts with SIGCHLD ignored, whatever the front did to it */
 	WIRE_ONE_THREAD = 1 << 9,      /* the front is a program of one thread: parent-death signals follow it */
 	WIRE_FAIL_ON_LEAK = 1 << 10,   /* for the status that is kept, when the front is gone */
-	WIRE_SUBREAPER = 1 << 12,      /* not PID 1: what is inside is what descends from the init */
-	WIRE_TO_GROUP = 1 << 13,       /* signals go to the command's process group */
 	WIRE_ENTER = 1 << 11, /* no box: a helper that enters other namespaces and starts a command there (enter.h) */
+	WIRE_SUBREAPER = 1 << 12, /* not PID 1: what is inside is what descends from the init */
+	WIRE_TO_GROUP = 1 << 13,  /* signals go to the command's process group */
 };
 
 /* One step of the inside (child, init or command), as numbers. Texts are offsets into the plan, 0: none. */

@@ -187,7 +187,7 @@ static int own_failure(const struct alone *a)
 static void identify(struct box *b)
 {
 	enum { PIDFS_MAGIC = 0x50494446 };
-	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int fd = sys_pidfd_open(getpid(), 0);
 	struct statfs fs;
 	struct stat st;
 	size_t len;
@@ -208,12 +208,11 @@ static void identify(struct box *b)
 /* A file, or as `pidbox run --fallback` has it, "fd:N" that is open already. */
 static int open_report(const struct alone *a)
 {
-	int fd = 0;
+	int fd;
 
 	if (strncmp(a->report, "fd:", 3) == 0) {
-		for (const char *digit = a->report + 3; *digit >= '0' && *digit <= '9' && fd < 100000000; digit++)
-			fd = fd * 10 + (*digit - '0');
-		fd = fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
+		fd = init_descriptor(a->report + 3);
+		fd = fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd; /* EBADF for -1, too */
 	} else {
 		fd = io_above_stdio(open(a->report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
 	}

@@ -129,6 +129,7 @@ struct box {
 };
 
 /* main.c */
+int init_descriptor(const char *arg); /* its number; -1: it is none */
 char *box_text(struct box *b, uint32_t offset);
 
 /* front.c */

@@ -134,12 +134,11 @@ static void close_at_exec(int fd)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* "@N", which only a front writes: the socket to it. @return -1: it is something else */
-static int descriptor(const char *arg)
+int init_descriptor(const char *arg)
 {
 	int fd = 0;
 
-	if (*arg++ != '@' || *arg == '\0')
+	if (*arg == '\0')
 		return -1;
 	for (; *arg != '\0'; arg++) {
 		if (*arg < '0' || *arg > '9' || fd > 100000000)
@@ -160,7 +159,8 @@ int main(int argc, char **argv, char **envp)
 	claim_sigchld(b);
 	b->started_us = now_us();
 	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1, .oom_killed = -1 };
-	if (argc != 2 || (b->socket = descriptor(argv[1])) < 0)
+	/* "@N", which only a front writes: the socket to it. */
+	if (argc != 2 || argv[1][0] != '@' || (b->socket = init_descriptor(argv[1] + 1)) < 0)
 		alone_run(b, argc, argv, envp, old);
 	memset(argv[1], 0, strlen(argv[1])); /* ps shows the name alone */
 	(void)fcntl(b->socket, F_SETFD, FD_CLOEXEC);

@@ -72,11 +72,11 @@ static void signal_descendants(const struct box *b, int sig)
 
 		if (pid == getpid() || !rest_has(b, pid))
 			continue;
-		fd = (int)syscall(SYS_pidfd_open, pid, 0);
+		fd = sys_pidfd_open(pid, 0);
 		if (fd < 0)
 			continue;
 		if (rest_has(b, pid))
-			(void)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+			(void)sys_pidfd_send_signal(fd, sig, NULL);
 		(void)close(fd);
 	}
 }

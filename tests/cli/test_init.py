@@ -427,6 +427,9 @@ def record(t, pid1):
             if 'cpuburn' in script:
                 t.ok(rec['user_us'] + rec['sys_us'] >= 50000, f'CPU time {rec["user_us"]} + {rec["sys_us"]}')
                 t.ok(rec['reaped'] >= 50, f'reaped {rec["reaped"]}')
+    for bad in 'fd:', 'fd:x', 'fd:3x', 'fd:999':
+        r = m.run('--report', bad, 'true')
+        t.eq((r.code, r.err), (125, 'pidbox-init: opening the report: Bad file descriptor\n'), f'--report {bad}')
     with t.case('not found'):
         r = m.run('--report', t.path('nf.json'), 'nonesuch')
         t.eq(r.code, 127, 'status')
