@@ -46,7 +46,7 @@ class Place:
             word = b['name'] or b['id']
             t.ok(word in quiet, f'-q has {word}')
             t.ok(b['name'] is None or b['id'] not in quiet, f'-q has one word for each: {b["name"]}, {b["id"]}')
-            line, = [x for x in table if f' {b["init_pid"]} ' in x]
+            line, = [x for x in table if f' {b["id"]} ' in x]
             t.eq(line.split()[0], b['name'] or '-', 'the table')
             found[b['init_pid']] = b['name'] or ''
             # The invariant.
