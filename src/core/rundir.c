@@ -103,13 +103,18 @@ static int refused(int r, const char *path, struct pidbox_error *err)
 /* A directory of this user, and of nobody else. @return descriptor; -EPERM, -EBADMSG: it is not that */
 static int open_private(int at, const char *path, uid_t uid, bool create, struct stat *ret)
 {
+	enum { TRIES = 100 };
 	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	int fd = openat(at, path, flags);
 	struct stat st;
 	int r = 0;
 
-	if (fd < 0 && errno == ENOENT && create && (mkdirat(at, path, 0700) == 0 || errno == EEXIST))
+	/* Who leaves or sweeps an empty folder takes it away, perhaps just when it was made. */
+	for (int i = 0; fd < 0 && errno == ENOENT && create && i < TRIES; i++) {
+		if (mkdirat(at, path, 0700) < 0 && errno != EEXIST)
+			break;
 		fd = openat(at, path, flags);
+	}
 	fd = fd < 0 ? -errno : io_above_stdio(fd);
 	if (fd < 0)
 		return fd;
@@ -128,12 +133,12 @@ static int open_private(int at, const char *path, uid_t uid, bool create, struct
 }
 
 /*
- * A folder that somebody sweeps is locked for a moment (rundir_sweep_others). One whom somebody has stopped in that
- * moment must not stop us: he may take our socket away then.
+ * A folder that somebody sweeps is locked for a moment (rundir_sweep_others), or for longer where many processes share
+ * a processor. One whom somebody has stopped in that moment must not stop us: he may take our socket away then.
  */
 static void share_lock(int fd)
 {
-	enum { TRIES = 50, LOOK_AGAIN_US = 1000 };
+	enum { TRIES = 300, LOOK_AGAIN_US = 1000 };
 
 	for (int i = 0; i < TRIES && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK; i++)
 		(void)usleep(LOOK_AGAIN_US);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """--name, --replace, the runtime directory, and the control socket: who may use it, and what it bears."""
-import contextlib, glob, json, os, random, re, shutil, signal, socket, stat, struct, subprocess, time
+import contextlib, fcntl, glob, json, os, random, re, shutil, signal, socket, stat, struct, subprocess, threading, time
 from support import children, comm, each, kernel, ns, quote, test, until
 
 SIGNAL, KILL, WAIT, EXEC, DONE, FAILED, ENDED = 1, 2, 3, 4, 64, 65, 68
@@ -198,6 +198,47 @@ def bad_directory(t, make, has):
     t.good(t.box('--', 'echo', 'fine', env=env), out='fine\n')
     t.error(t.box('--name', 'one', '--', 'touch', 'ran', env=env), 'DENIED' if has != 'no such directory' else None, has=has)
     t.ok(not os.path.exists(t.path('ran')), 'nothing ran')
+
+
+@test
+def a_folder_taken_away_as_it_is_made(t):
+    """Who leaves an empty folder takes it away, perhaps between mkdir(2) and open(2) of who has just made it."""
+    ended = threading.Event()
+
+    def take_away():
+        while not ended.is_set():
+            with contextlib.suppress(OSError):
+                os.rmdir(folder(t))
+            time.sleep(random.random() / 10000)
+
+    thief = threading.Thread(target=take_away)
+    thief.start()
+    try:
+        for _ in range(60):
+            t.good(t.box('--name', 'n', '--', 'true'))
+    finally:
+        ended.set()
+        thief.join()
+
+
+@test
+def a_sweeper_that_takes_its_time(t):
+    """Somebody sweeps the folder just when a box is to be entered there, and is slow: the box comes to its entry all the same."""
+    os.makedirs(folder(t), 0o700)
+    sweeper = os.open(folder(t), os.O_RDONLY)
+    fcntl.flock(sweeper, fcntl.LOCK_EX)
+    front = t.start_box('--', 'sleep', '1000')
+    t.command_of(front)
+    until(lambda: sockets(t), 0.15)  # nobody enters what is being swept
+    for path in sockets(t):
+        os.unlink(path)
+    os.rmdir(folder(t))
+    os.close(sweeper)
+    t.ok(until(lambda: sockets(t), 10), 'it has its entry')
+    t.good(t.run([t.pidbox, 'exec', str(front.pid), 'sh', '-c', 'echo $PPID']), out='1\n')
+    front.terminate()
+    t.finish(front)
+
 
 
 @test(modes='root')
