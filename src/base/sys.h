@@ -160,11 +160,13 @@ static inline int sys_pidfd_send_signal(int pidfd, int sig, siginfo_t *info)
 struct sys_pidfd_info {
 	uint64_t mask; /* what is asked for, then what there is */
 	uint64_t cgroupid;
-	uint32_t ids[11];
+	uint32_t pid, tgid, ppid; /* as the caller sees them; ppid 0: it is outside of what he sees */
+	uint32_t ids[8];
 	int32_t exit_code; /* a status as wait(2) gives it, of one that has been reaped, by whomever */
 };
 #define SYS_PIDFD_GET_INFO  _IOWR(0xff, 11, struct sys_pidfd_info) /* Linux 6.13 */
-#define SYS_PIDFD_INFO_EXIT (1u << 3)                              /* Linux 6.15 */
+#define SYS_PIDFD_INFO_PID  (1u << 0)
+#define SYS_PIDFD_INFO_EXIT (1u << 3) /* Linux 6.15 */
 
 static inline int sys_pidfd_get_info(int pidfd, struct sys_pidfd_info *info)
 {

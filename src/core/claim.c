@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/claim.h"
 
+#include "base/dir.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/sys.h"
@@ -326,19 +327,14 @@ static void sweep_file(const struct rundir *dir, const char *file, int *looked_a
 
 void claim_sweep(const struct rundir *dir, const char *but)
 {
-	_Alignas(8) char buf[2048];
+	struct dir_iter it;
+	const struct sys_dirent64 *e;
 	int looked_at = 0;
-	long n;
 
 	if (lseek(dir->fd, 0, SEEK_SET) < 0)
 		return;
-	while ((n = sys_getdents64(dir->fd, buf, sizeof(buf))) > 0) {
-		for (long at = 0; at < n;) {
-			const struct sys_dirent64 *e = (const void *)(buf + at);
-
-			at += e->reclen;
-			if (e->name[0] != '.' && strcmp(e->name, but) != 0)
-				sweep_file(dir, e->name, &looked_at);
-		}
-	}
+	dir_begin(&it, dir->fd);
+	while ((e = dir_next(&it)) != NULL)
+		if (e->name[0] != '.' && strcmp(e->name, but) != 0)
+			sweep_file(dir, e->name, &looked_at);
 }

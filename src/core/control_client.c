@@ -70,21 +70,16 @@ int control_failed(int r, struct pidbox_error *err)
 /* The kernel remembers who called listen(2) (SO_PEERCRED in unix(7)): it has to be the parent of the init. */
 static int verify_front(int fd, const struct pidref *init)
 {
-	CLEANUP(cleanup_close) int proc = pidns_open_proc();
 	struct ucred peer = { 0 };
 	socklen_t size = sizeof(peer);
-	struct proc_stat stat;
-	int r = proc < 0 ? -EPERM : 0;
+	pid_t parent;
 
-	if (r == 0)
-		r = sys_ret(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size));
-	if (r == 0)
-		r = proc_read_stat(proc, init->pid, &stat);
-	if (r == 0)
-		r = pidref_verify(init);
-	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
-	return peer.pid > 0 && peer.pid == stat.parent ? 0 : -EPERM;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return -errno;
+	parent = pidref_parent(init);
+	if (parent == -ESRCH)
+		return -ESRCH;
+	return peer.pid > 0 && peer.pid == parent ? 0 : -EPERM;
 }
 
 static int connect_to(const char *path)

@@ -80,26 +80,23 @@ static bool is_who_connected(int connection, int pidfd)
 	return fstat(his, &a) == 0 && fstat(pidfd, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
-/* Somebody whom we cannot see: he must see us. His namespace is told by his pidfd, not by himself (Linux 6.11). */
-static bool is_above(int pidfd)
+/*
+ * Who is in our PID namespace, or above it, sees us; who is in a box does not. Which namespace he is in is told by his
+ * pidfd, not by himself (Linux 6.11). Before that, and of whom we may not look at, there are the numbers that he has:
+ * one is of our own namespace, more are of a box, and of whom we do not see at all nothing is known.
+ */
+static bool is_outside(const struct ucred *peer, int pidfd)
 {
 	CLEANUP(cleanup_close) int ns = pidns_of_pidfd(pidfd);
+	int levels = 0;
+	long pid = 0;
 
-	return ns >= 0 && pidns_pid_in(ns, getpid()) > 0;
+	if (ns >= 0)
+		return pidns_pid_in(ns, getpid()) > 0;
+	return peer->pid > 0 && read_pids(pidfd, &pid, &levels) == 0 && pid == peer->pid && levels == 1;
 }
 
 int control_peer_place(int connection, const struct ucred *peer, int pidfd)
 {
-	int levels = 0;
-	long pid = 0;
-	bool ok;
-
-	if (!is_who_connected(connection, pidfd))
-		return -EACCES;
-	if (peer->pid >
-	    0) /* the process is seen from here: with one number it is in our namespace, with more in a box */
-		ok = read_pids(pidfd, &pid, &levels) == 0 && pid == peer->pid && levels == 1;
-	else
-		ok = is_above(pidfd);
-	return ok ? 0 : -EACCES;
+	return is_who_connected(connection, pidfd) && is_outside(peer, pidfd) ? 0 : -EACCES;
 }

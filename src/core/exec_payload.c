@@ -66,7 +66,7 @@ static void fill(struct blob *b, const struct pidbox_exec_spec *spec, const stru
 int exec_payload_build(const struct pidbox_exec_spec *spec, const struct user_ids *user, unsigned closed,
 		       size_t *ret_size)
 {
-	struct blob b = { .first = 1024 }; /* mostly it is a few words: more would be memory mapped for it alone */
+	struct blob b = { .first = 256 }; /* mostly it is a few words: more would be memory mapped for it alone */
 	int r;
 
 	fill(&b, spec, user, closed);

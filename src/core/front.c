@@ -47,24 +47,14 @@ static bool runs_pidbox(int proc, pid_t pid)
 	return name[6] == '\0' || strcmp(name + 6, deleted) == 0;
 }
 
-static int numbers_of(int proc, pid_t pid, pid_t pids[PROC_PIDS_MAX])
-{
-	char path[40], text[4096];
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "%d/status", (int)pid);
-	n = io_read_file(proc, path, text, sizeof(text));
-	return n < 0 ? (int)n : proc_parse_pids(text, pids);
-}
-
-/* Is it PID 1 of a namespace one level below, and this one's child? */
+/* Is it the PID 1 of a namespace, and this one's child? Its parent is outside then: inside nobody is above PID 1. */
 static bool is_init_of(int proc, pid_t front, pid_t child)
 {
-	pid_t a[PROC_PIDS_MAX], b[PROC_PIDS_MAX];
-	int n = numbers_of(proc, front, a), m = numbers_of(proc, child, b);
-	struct proc_stat stat;
+	struct proc_status status;
+	char text[4096];
 
-	return n > 0 && m == n + 1 && b[m - 1] == 1 && proc_read_stat(proc, child, &stat) == 0 && stat.parent == front;
+	return proc_read_status(proc, child, text, sizeof(text), &status) == 0 && status.parent == front &&
+	       status.n_pids > 1 && status.pids[status.n_pids - 1] == 1;
 }
 
 bool front_leads(int proc, const struct pidref *process, struct pidref *ret)

@@ -181,7 +181,7 @@ static int take_by_procfs(struct taking *t, int procfs)
 		cleanup_close(&process);
 	}
 	if (it.open)
-		(void)close(it.dir);
+		(void)close(it.dir.fd);
 	return r;
 }
 
@@ -240,7 +240,7 @@ static int take_by_scan(struct taking *t)
 			r = take(t, pid, process);
 	}
 	if (it.open)
-		(void)close(it.dir);
+		(void)close(it.dir.fd);
 	return pid < 0 ? (int)pid : r;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/registry.h"
 
+#include "base/dir.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/sys.h"
@@ -11,7 +12,6 @@
 #include "kern/proc.h"
 #include "kern/user.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -268,41 +268,36 @@ static bool read_named(const struct rundir *dir, const char *file, bool ended, s
 static int visit_folder(void *context, const struct rundir *dir)
 {
 	const struct all *all = context;
-	struct registry_entry *entry = malloc(sizeof(*entry));
+	const struct sys_dirent64 *e;
 	struct named named = { 0 };
-	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *files = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *e;
+	struct registry_entry entry;
+	struct dir_iter it;
 	int r = 0;
 
-	while (entry != NULL && files != NULL && r == 0 && (e = readdir(files)) != NULL) {
-		if (!read_named(dir, e->d_name, all->ended, entry))
+	dir_begin(&it, dir->fd);
+	while (r == 0 && (e = dir_next(&it)) != NULL) {
+		if (!read_named(dir, e->name, all->ended, &entry))
 			continue;
-		if (entry->id.pid > 0)
-			remember(&named, &entry->id);
-		r = all->visit(all->context, entry);
+		if (entry.id.pid > 0)
+			remember(&named, &entry.id);
+		r = all->visit(all->context, &entry);
 	}
 	if (named.n > 0)
 		qsort(named.ids, named.n, sizeof(*named.ids), compare_ids);
-	if (files != NULL)
-		rewinddir(files);
-	while (entry != NULL && files != NULL && r == 0 && (e = readdir(files)) != NULL) {
+	(void)lseek(dir->fd, 0, SEEK_SET);
+	dir_begin(&it, dir->fd);
+	while (r == 0 && (e = dir_next(&it)) != NULL) {
 		struct pidref id;
 
-		if (pidref_parse(e->d_name, &id) < 0)
+		if (pidref_parse(e->name, &id) < 0)
 			continue;
 		if (named.n > 0 && bsearch(&id, named.ids, named.n, sizeof(id), compare_ids) != NULL)
 			continue;
-		begin(dir, entry);
-		if (set_id(dir, &id, entry))
-			r = all->visit(all->context, entry);
+		begin(dir, &entry);
+		if (set_id(dir, &id, &entry))
+			r = all->visit(all->context, &entry);
 	}
-	if (files != NULL)
-		(void)closedir(files);
-	else if (fd >= 0)
-		(void)close(fd);
 	free(named.ids);
-	free(entry);
 	return r;
 }
 
@@ -345,7 +340,7 @@ bool registry_may_name(const struct registry_entry *entry, pid_t init)
 
 struct search {
 	const struct pidref *init;
-	uint64_t pid_namespace, own;
+	uint64_t pid_namespace;
 	struct registry_entry *ret;
 	bool found;
 };
@@ -356,7 +351,7 @@ static int is_it(void *context, const struct registry_entry *entry)
 	bool same = pidref_same(&entry->id, s->init);
 
 	/* Before pidfs an id tells nothing in another PID namespace than the one where it was written. */
-	if (entry->id.pid == 0 || !same || (entry->id.inode == 0 && entry->front_namespace != s->own))
+	if (entry->id.pid == 0 || !same || (entry->id.inode == 0 && entry->front_namespace != rundir_own_namespace()))
 		return 0;
 	if (entry->pid_namespace != 0 && s->pid_namespace != 0 && entry->pid_namespace != s->pid_namespace)
 		return 0;
@@ -369,7 +364,7 @@ static int is_it(void *context, const struct registry_entry *entry)
 
 int registry_find_id(const struct pidref *init, uint64_t pid_namespace, struct registry_entry *ret)
 {
-	struct search s = { init, pid_namespace, rundir_own_namespace(), ret, false };
+	struct search s = { init, pid_namespace, ret, false };
 
 	registry_walk(false, is_it, &s);
 	return s.found ? 0 : -ENOENT;

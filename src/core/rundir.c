@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/rundir.h"
 
+#include "base/dir.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/parse.h"
 #include "base/sys.h"
 #include "base/util.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -230,20 +230,17 @@ enum { A_DAY_S = 24 * 60 * 60, FOLDERS_AT_ONCE = 16 };
 /* Nobody listens at a socket in it. A name may be that of a box whose front is gone, and that lives for its grace. */
 static void sweep_folder(int fd)
 {
-	_Alignas(8) char buf[2048];
-	long n;
+	const struct sys_dirent64 *e;
+	struct dir_iter it;
 
-	while ((n = sys_getdents64(fd, buf, sizeof(buf))) > 0) {
-		for (long at = 0; at < n;) {
-			const struct sys_dirent64 *e = (const void *)(buf + at);
-			struct stat st;
+	dir_begin(&it, fd);
+	while ((e = dir_next(&it)) != NULL) {
+		struct stat st;
 
-			at += e->reclen;
-			if (fstatat(fd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
-				continue;
-			if (S_ISSOCK(st.st_mode) || clock_us(CLOCK_REALTIME) / US_PER_S - st.st_mtim.tv_sec >= A_DAY_S)
-				(void)unlinkat(fd, e->name, 0);
-		}
+		if (fstatat(fd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+			continue;
+		if (S_ISSOCK(st.st_mode) || clock_us(CLOCK_REALTIME) / US_PER_S - st.st_mtim.tv_sec >= A_DAY_S)
+			(void)unlinkat(fd, e->name, 0);
 	}
 }
 
@@ -263,23 +260,20 @@ static void sweep_if_deserted(const struct rundir *dir, int base, const char *na
 
 void rundir_sweep_others(const struct rundir *dir)
 {
-	int base = dir->others ? openat(dir->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	_Alignas(8) char buf[2048];
-	long n = base >= 0 ? sys_getdents64(base, buf, sizeof(buf)) : 0;
+	const struct sys_dirent64 *e;
+	struct dir_iter it;
 	int looked_at = 0;
 
-	for (long at = 0; at < n && looked_at < FOLDERS_AT_ONCE;) {
-		const struct sys_dirent64 *e = (const void *)(buf + at);
+	dir_begin(&it, dir->others ? openat(dir->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1);
+	while (it.fd >= 0 && looked_at < FOLDERS_AT_ONCE && (e = dir_next(&it)) != NULL) {
 		uint64_t inode;
 
-		at += e->reclen;
 		if (!parse_id(e->name, &inode) || inode == dir->pid_namespace)
 			continue;
 		looked_at++;
-		sweep_if_deserted(dir, base, e->name);
+		sweep_if_deserted(dir, it.fd, e->name);
 	}
-	if (base >= 0)
-		(void)close(base);
+	cleanup_close(&it.fd);
 }
 
 void rundir_address(int fd, const char *path, const char *name, struct sockaddr_un *ret)
@@ -307,50 +301,46 @@ static void walk_base(struct walk *w, const char *base, uid_t uid)
 {
 	struct rundir folder = { .uid = uid };
 	char searched[RUNDIR_PATH_SIZE];
-	bool is_searched = base_of(uid, searched, sizeof(searched)) == 0 && strcmp(base, searched) == 0;
+	bool is_searched = base == w->base || /* known already */
+			   (base_of(uid, searched, sizeof(searched)) == 0 && strcmp(base, searched) == 0);
+	const struct sys_dirent64 *e;
+	struct dir_iter it;
 	struct stat st;
-	int fd = open_private(AT_FDCWD, base, uid, false, &st);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *e;
 
-	if (dir == NULL) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
+	dir_begin(&it, open_private(AT_FDCWD, base, uid, false, &st));
 	(void)snprintf(folder.base, sizeof(folder.base), "%s", base);
-	while (w->r == 0 && (e = readdir(dir)) != NULL) {
-		if (!parse_id(e->d_name, &folder.pid_namespace))
+	while (it.fd >= 0 && w->r == 0 && (e = dir_next(&it)) != NULL) {
+		if (!parse_id(e->name, &folder.pid_namespace))
 			continue;
-		folder.fd = open_private(fd, e->d_name, uid, false, &st);
+		folder.fd = open_private(it.fd, e->name, uid, false, &st);
 		if (folder.fd < 0)
 			continue;
 		folder.searched = is_searched && folder.pid_namespace == w->own;
 		w->r = w->visit(w->context, &folder);
 		(void)close(folder.fd);
 	}
-	(void)closedir(dir);
+	cleanup_close(&it.fd);
 }
 
 /* The numbers at the ends of what is called PREFIX<number>SUFFIX in a directory: whose it is to be. */
 static void walk_users(struct walk *w, const char *parent, const char *prefix, const char *suffix)
 {
-	DIR *dir = opendir(parent);
+	const struct sys_dirent64 *e;
 	size_t skip = strlen(prefix);
-	struct dirent *e;
+	struct dir_iter it;
 
-	while (dir != NULL && w->r == 0 && (e = readdir(dir)) != NULL) {
+	dir_begin(&it, open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	while (it.fd >= 0 && w->r == 0 && (e = dir_next(&it)) != NULL) {
 		char base[RUNDIR_PATH_SIZE];
 		uint64_t uid;
 
-		if (strncmp(e->d_name, prefix, skip) != 0 || !parse_id(e->d_name + skip, &uid) || uid >= UINT32_MAX)
+		if (strncmp(e->name, prefix, skip) != 0 || !parse_id(e->name + skip, &uid) || uid >= UINT32_MAX)
 			continue;
-		if (snprintf(base, sizeof(base), "%s/%s%s", parent, e->d_name, suffix) < (int)sizeof(base) &&
+		if (snprintf(base, sizeof(base), "%s/%s%s", parent, e->name, suffix) < (int)sizeof(base) &&
 		    strcmp(base, w->base) != 0)
 			walk_base(w, base, (uid_t)uid);
 	}
-	if (dir != NULL)
-		(void)closedir(dir);
+	cleanup_close(&it.fd);
 }
 
 void rundir_walk(int (*visit)(void *context, const struct rundir *dir), void *context)

@@ -253,7 +253,7 @@ int scan_all(struct scan *s)
 		if (scan_place(s, pid) == SCAN_FAILED) {
 			int r = -errno;
 
-			(void)close(it.dir);
+			(void)close(it.dir.fd);
 			return r;
 		}
 	}

@@ -3,6 +3,7 @@
  * PID namespaces that no process is in, but that something holds: a process whose children are to begin there (before
  * the first one has begun the kernel does not show it, pid_namespaces(7)), a descriptor, a mount.
  */
+#include "base/dir.h"
 #include "base/io.h"
 #include "base/sys.h"
 #include "base/util.h"
@@ -91,19 +92,13 @@ static void look_at_threads(struct search *s, int dir, pid_t pid)
 
 static void look_at_descriptors(struct search *s, int dir, pid_t pid)
 {
-	char buf[4096] __attribute__((aligned(8)));
-	int fds = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n;
+	const struct sys_dirent64 *entry;
+	struct dir_iter it;
 
-	while (fds >= 0 && (n = sys_getdents64(fds, buf, sizeof(buf))) > 0) {
-		for (int at = 0; at < n;) {
-			const struct sys_dirent64 *entry = (const void *)(buf + at);
-
-			at += entry->reclen;
-			if (entry->name[0] != '.')
-				look_at_link(s, fds, entry->name, pid);
-		}
-	}
-	cleanup_close(&fds);
+	dir_begin(&it, openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	while (it.fd >= 0 && (entry = dir_next(&it)) != NULL)
+		look_at_link(s, it.fd, entry->name, pid);
+	cleanup_close(&it.fd);
 }
 
 /* ------------------------------------------------------------ mounts */

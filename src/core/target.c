@@ -67,9 +67,10 @@ static int cannot_see(const struct finder *f, int r)
  */
 static int hold_inside(struct finder *f, pid_t inside, struct pidref *ret)
 {
+	const struct pidref *known = &f->target->process;
 	struct pidref ref;
 	pid_t pid = translate_out(&f->tr, f->target->ns, inside);
-	int r = pid < 0 ? pid : pidref_open(pid, &ref);
+	int r = pid < 0 ? pid : known->pid == pid ? pidref_dup(known, &ref) : pidref_open(pid, &ref);
 
 	if (r < 0)
 		return r;
@@ -137,12 +138,9 @@ static int by_numbers(struct finder *f, int denial)
 	}
 	if (pids[n - 1] != 1)
 		return cannot_see(f, denial);
-	t->init = t->process;
-	t->init.pidfd = fcntl(t->process.pidfd, F_DUPFD_CLOEXEC, 3);
-	if (t->init.pidfd < 0) {
-		t->init = PIDREF_NONE;
-		return cannot_see(f, -errno);
-	}
+	n = pidref_dup(&t->process, &t->init);
+	if (n < 0)
+		return cannot_see(f, n);
 	t->live = !pidref_has_ended(&t->init);
 	t->ns = ns_of_hidden_init(f, &t->init);
 	if (t->ns >= 0)
@@ -446,9 +444,8 @@ static int find(struct finder *f)
 		return find_process(f);
 	if (t->process.pid > 0 || t->init.pid <= 0)
 		return 0;
-	t->process = t->init;
-	t->process.pidfd = fcntl(t->init.pidfd, F_DUPFD_CLOEXEC, 3);
-	return t->process.pidfd < 0 ? cannot_see(f, -errno) : 0;
+	r = pidref_dup(&t->init, &t->process);
+	return r < 0 ? cannot_see(f, r) : 0;
 }
 
 int pidbox_open(const char *address, struct pidbox_target **ret, struct pidbox_error *err)

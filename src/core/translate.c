@@ -22,7 +22,7 @@
 
 int translator_begin(struct pidbox_translator *tr, struct pidbox_error *err)
 {
-	int proc = pidns_open_proc(), own, r;
+	int proc = pidns_open_proc(), r;
 
 	if (proc < 0) {
 		r = err_set(err, -proc, proc == -ENOENT ? PIDBOX_CODE_NOT_FOUND : PIDBOX_CODE_DENIED, "opening /proc");
@@ -36,9 +36,7 @@ int translator_begin(struct pidbox_translator *tr, struct pidbox_error *err)
 	tr->proc = proc;
 	tr->n = 0;
 	tr->last = -1;
-	own = sys_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-	tr->own = pidns_inode(own);
-	cleanup_close(&own);
+	tr->own = pidns_inode_of(proc, getpid());
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "base/util.h"
+#include "kern/pidns.h"
 #include "kern/proc.h"
 
 #include <poll.h>
@@ -92,6 +93,17 @@ int pidref_look(pid_t pid, uint64_t *pidfs, struct pidref *ret)
 	return 0;
 }
 
+int pidref_dup(const struct pidref *ref, struct pidref *ret)
+{
+	int fd = fcntl(ref->pidfd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return -errno;
+	*ret = *ref;
+	ret->pidfd = fd;
+	return 0;
+}
+
 int pidref_read_start(struct pidref *ref)
 {
 	uint64_t start;
@@ -102,6 +114,22 @@ int pidref_read_start(struct pidref *ref)
 	if (r == 0)
 		ref->start_ticks = start;
 	return r;
+}
+
+pid_t pidref_parent(const struct pidref *ref)
+{
+	struct sys_pidfd_info info = { .mask = SYS_PIDFD_INFO_PID };
+	CLEANUP(cleanup_close) int proc = -1;
+	struct proc_stat stat;
+	int r;
+
+	if (sys_pidfd_get_info(ref->pidfd, &info) == 0)
+		return info.mask & SYS_PIDFD_INFO_PID ? (pid_t)info.ppid : -ESRCH;
+	proc = pidns_open_proc();
+	r = proc < 0 ? proc : proc_read_stat(proc, ref->pid, &stat);
+	if (r == 0)
+		r = pidref_verify(ref);
+	return r == 0 ? stat.parent : r == -ENOENT ? -ESRCH : r;
 }
 
 int64_t pidref_age_us(const struct pidref *ref)

@@ -34,8 +34,12 @@ int pidref_look(pid_t pid, uint64_t *pidfs, struct pidref *ret);
 int pidref_identify(pid_t pid, int pidfd, struct pidref *ret);
 /** Read the time of the start as well, to compare with an id that was written without an inode. @return 0 or -errno */
 int pidref_read_start(struct pidref *ref);
+/** Its parent, as the caller sees it. @return 0: outside of his PID namespace; -ESRCH: it is gone; other -errno */
+pid_t pidref_parent(const struct pidref *ref);
 /** How long ago it began, to the clock tick. @return microseconds; INT64_MAX: it is gone, or cannot be seen */
 int64_t pidref_age_us(const struct pidref *ref);
+/** Hold the same process once more; ref is open. @return 0 and *ret; -EMFILE */
+int pidref_dup(const struct pidref *ref, struct pidref *ret);
 void pidref_close(struct pidref *ref);
 /**
  * To be called after whatever has been read by the number: was it this process's still?

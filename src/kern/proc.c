@@ -252,29 +252,21 @@ static pid_t pid_of_name(const char *name)
 
 pid_t proc_next(struct proc_iter *it)
 {
+	const struct sys_dirent64 *entry;
+
 	if (!it->open) {
-		it->dir = openat(it->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (it->dir < 0)
+		it->dir.fd = openat(it->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (it->dir.fd < 0)
 			return -errno;
 		it->open = true;
 	}
-	for (;;) {
-		const struct sys_dirent64 *entry;
-		pid_t pid;
+	while ((entry = dir_next(&it->dir)) != NULL) {
+		pid_t pid = pid_of_name(entry->name);
 
-		if (it->at >= it->len) {
-			it->len = sys_getdents64(it->dir, it->buf, sizeof(it->buf));
-			it->at = 0;
-			if (it->len <= 0) {
-				(void)close(it->dir);
-				it->open = false;
-				return (pid_t)it->len;
-			}
-		}
-		entry = (const void *)(it->buf + it->at);
-		it->at += entry->reclen;
-		pid = pid_of_name(entry->name);
 		if (pid > 0)
 			return pid;
 	}
+	(void)close(it->dir.fd);
+	it->open = false;
+	return (pid_t)it->dir.len;
 }

@@ -6,6 +6,8 @@
 #ifndef KERN_PROC_H
 #define KERN_PROC_H
 
+#include "base/dir.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -90,10 +92,8 @@ bool proc_drops_signal(int root, pid_t pid, int sig);
 /** Go over the processes. Zeroed but for root before the first call. */
 struct proc_iter {
 	int root;
-	int dir; /* opened by the first call */
-	bool open;
-	char buf[4096] __attribute__((aligned(8)));
-	long len, at;
+	bool open; /* by the first call */
+	struct dir_iter dir;
 };
 /** @return the next PID, 0 after the last one, -errno. Closes what it opened at the end. */
 pid_t proc_next(struct proc_iter *it);

@@ -462,25 +462,50 @@ def nested_three_deep(t):
     end_box(t, front)
 
 
+# Asks the front that listens at a socket for a command; says what it is told.
+INTRUDER = ('import socket, struct, sys, os\n'
+            's = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n'
+            's.settimeout(10)\n'
+            's.connect(sys.argv[1])\n'
+            'f = os.open("/dev/null", os.O_RDONLY)\n'
+            'p = os.pidfd_open(os.getpid())\n'
+            'socket.send_fds(s, [struct.pack("<IIIiqQ4Q", 0x31584250, 1, 4, 0, -1, 100, 0, 0, 0, 0)], [p, f, f, f, f])\n'
+            'try:\n  d = s.recv(200)\nexcept OSError as e:\n  d = b""\n'
+            'print(struct.unpack("<IIIi", d[:16])[2:] if len(d) >= 16 else "closed")\n')
+
+
+def refused(t, r):
+    t.ok(r.code == 0 and (r.out == 'closed\n' or r.out == f'(65, {errno.EACCES})\n'), f'it is refused: {r.out} {r.err[-300:]}')
+
+
+def socket_of(t):
+    return [os.path.join(d, f) for d, _, files in os.walk(t.env['PIDBOX_RUNTIME_DIR']) for f in files if re.fullmatch(r'\d+[:@]\d+', f)][0]
+
+
 @test
 def from_inside(t):
     """Nobody inside can use a control socket, its own box's or a sibling's, to leave."""
     other = sleeper(t)
-    run = t.env['PIDBOX_RUNTIME_DIR']
-    path = [os.path.join(d, f) for d, _, files in os.walk(run) for f in os.listdir(d) if re.fullmatch(r'\d+[:@]\d+', f)][0]
-    program = ('import socket, struct, sys, os\n'
-               's = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n'
-               's.settimeout(10)\n'
-               's.connect(sys.argv[1])\n'
-               'f = os.open("/dev/null", os.O_RDONLY)\n'
-               'p = os.pidfd_open(os.getpid())\n'
-               'socket.send_fds(s, [struct.pack("<IIIiqQ4Q", 0x31584250, 1, 4, 0, -1, 100, 0, 0, 0, 0)], [p, f, f, f, f])\n'
-               'try:\n  d = s.recv(200)\nexcept OSError as e:\n  d = b""\n'
-               'print(struct.unpack("<IIIi", d[:16])[2:] if len(d) >= 16 else "closed")\n')
-    r = t.box('--', 'python3', '-c', program, path)
-    t.ok(r.code == 0 and (r.out == 'closed\n' or re.match(r'\(65, \d+\)', r.out)), f'a sibling is refused: {r.out} {r.err[-300:]}')
+    path = socket_of(t)
+    refused(t, t.box('--', 'python3', '-c', INTRUDER, path))
+    refused(t, t.run([t.pidbox, 'exec', str(other.pid), 'python3', '-c', INTRUDER, path]))
+    r = t.run(['python3', '-c', INTRUDER, path])
+    t.ok(r.out.startswith('(65, ') and r.out != f'(65, {errno.EACCES})\n', f'outside only its request is wrong: {r.out}')
     t.ok(other.poll() is None, 'the box lives')
     end_box(t, other)
+
+
+@test
+def from_inside_before_linux_6_11(t):
+    """The kernel does not say of a pidfd in which PID namespace it is: who is outside is known by his numbers."""
+    front = t.start(['deny', str(errno.ENOTTY), 'pidns', '--', t.pidbox, 'run', '--', 'sleep', '1000'])
+    t.command_of(front)
+    t.ok(until(lambda: entries(t), 10), 'it can be reached')
+    t.good(inside(t, front, 'echo $PPID'), out='1\n')
+    path = socket_of(t)
+    refused(t, t.run([t.pidbox, 'exec', str(front.pid), 'python3', '-c', INTRUDER, path]))
+    refused(t, t.box('--', 'python3', '-c', INTRUDER, path))
+    end_box(t, front)
 
 
 @test
