@@ -90,14 +90,17 @@ void exec_take_end(struct pidbox_exec *exec, const struct control_reply *reply)
 	exec->has_result = true;
 }
 
-/* No word of the end: somebody has killed the init, and so everything. */
+/*
+ * No word of the end: somebody has killed the init, and so everything; or our helper, whose child the kernel then kills
+ * (its parent-death signal), and the box goes on.
+ */
 static void end_untold(struct pidbox_exec *exec)
 {
 	const struct control_reply reply = {
 		.reason = PIDBOX_REASON_KILLED,
 		.exit_code = -1,
 		.signal = SIGKILL,
-		.aux = EXEC_ENDED_BOX,
+		.aux = exec->helper.pid > 0 ? EXEC_ENDED_ITSELF : EXEC_ENDED_BOX,
 		.wall_us = now_us() - exec->t0_us,
 	};
 

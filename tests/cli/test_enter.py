@@ -81,9 +81,9 @@ def execute(t, *args, **kw):
 def start_exec(t, *args, under=(), **kw):
     """In the background: the front, and the outer PID of the command, which has said a line."""
     p = t.start([*under, t.pidbox, 'exec', *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
-    p.out = Lines(p.stdout)
+    p.out, p.err = Lines(p.stdout), Lines(p.stderr)
     if p.out.line() != 'up':
-        t.fail(f'the command did not start: {text(p.stderr.read())}')
+        t.fail(f'the command did not start: {p.err.rest()}')
     helper = children(p.pid)[0]
     return p, helper, settled(children(helper)[0])
 
@@ -335,6 +335,7 @@ def helper_stopped_or_killed(t):
     front, helper, command = start_exec(t, pid, 'sh', '-c', READY)
     os.kill(helper, signal.SIGKILL)
     t.ok(t.finish(front) != 0, 'the front ends well without its helper')
+    t.eq(front.err.rest(), '', 'the box has not ended')
     t.ok(until(lambda: dead(command)), 'the command outlives the helper')
 
 
