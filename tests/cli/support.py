@@ -111,6 +111,12 @@ def until(cond, seconds=5.0, step=0.003):
         time.sleep(step)
 
 
+def freeze(pid):
+    """SIGSTOP, and it has stopped: a process that a signal wakes from wait(2) looks for dead children once more."""
+    os.kill(pid, signal.SIGSTOP)
+    return until(lambda: proc_table()[pid][1] == 'T')
+
+
 def ns(kind, pid='self'):
     return os.readlink(f'/proc/{pid}/ns/{kind}')
 

@@ -281,7 +281,7 @@ def a_holdout_is_named(t):
     init, p = foreign(t, '/bin/sh', '-c', 'echo up; sleep 1000; :')
     inner = t.start(['nsenter', '-t', str(init), '-p', 'sleep', '1001'])
     t.ok(until(lambda: [c for c in children(inner.pid) if comm(c) == 'sleep 1001']), 'nsenter has a child in the box')
-    os.kill(inner.pid, signal.SIGSTOP)
+    t.ok(freeze(inner.pid), 'nsenter is stopped')
     r = kill(t, '--grace', '0', init, timeout=40)
     t.eq(r.code, 125, 'status')
     t.ok(9 <= r.took <= 30, f'it gave up after ten seconds: {r.took:.1f}')

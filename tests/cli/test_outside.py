@@ -12,7 +12,7 @@ def stopped_nsenter_holds_the_end_up(t):
     until(lambda: t.command_of(p))
     inner = t.start(['nsenter', '-t', str(t.init_of(p)), '-p', 'sleep', '1001'])
     t.ok(until(lambda: [c for c in children(inner.pid) if comm(c) == 'sleep 1001']), 'nsenter has a child in the box')
-    os.kill(inner.pid, signal.SIGSTOP)
+    t.ok(freeze(inner.pid), 'nsenter is stopped')
     start = time.monotonic()
     p.send_signal(signal.SIGTERM)
     t.eq(t.finish(p, 40), -15, 'status')

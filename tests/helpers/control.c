@@ -63,14 +63,19 @@ int main(int argc, char **argv)
 		}
 	}
 	if (orphan) {
-		int status;
-		pid_t child = fork();
+		int status, alive[2];
+		pid_t child = pipe(alive) == 0 ? fork() : -1;
 
+		if (child < 0)
+			return 2;
 		if (child > 0) { /* it ends before its child speaks */
+			close(alive[1]);
 			waitpid(child, &status, 0);
 			while (wait(&status) > 0) /* in a box it is PID 1's */
 				continue;
-			sleep(1);
+			/* Our end is the box's: not before the orphan has spoken, whose end closes the pipe. */
+			while (read(alive[0], &status, 1) > 0)
+				continue;
 			return 0;
 		}
 		if (fork() > 0)

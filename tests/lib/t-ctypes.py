@@ -143,7 +143,7 @@ ok(parsed('--hold-fd', '7', '--events', 'fd:8', '--report', 'fd:9', 'true') == (
 for bit, option in enumerate(('--summary', '--explain', '--dry-run', '--help', '--close-fds')):
     ok(parsed(option, 'true')[3] == 1 << bit, '%s: %s' % (option, parsed(option, 'true')))
 
-box = Box('--as-pid1', '--timeout', '0.05', 'sleep', '1000')
+box = Box('--as-pid1', '--timeout', '0.05', '--grace', '0.05', 'sleep', '1000')
 ok(box.wait() == 0 and box.status() == 124 and box.record()['reason'] == 'timeout' and box.wait() == 0,
    'a time limit, without a struct: %s' % box.record())
 box.close()
