@@ -8,7 +8,7 @@ import calendar, ctypes, encodings.latin_1, errno, fcntl, hashlib, pty, random, 
 # them now: in a test there may be no right to read the standard library
 
 ALL = ('root', 'user', 'userns')
-cfg = types.SimpleNamespace(bin=None, helpers=None, verbose=False)
+cfg = types.SimpleNamespace(bin=None, helpers=None, all=False)
 tests = []
 libc = ctypes.CDLL(None, use_errno=True)
 SIGS = {s.name: int(s) for s in signal.Signals}
@@ -102,13 +102,19 @@ def comm(pid):
 
 
 def until(cond, seconds=5.0, step=0.003):
-    """Poll until cond() is true; returns its value (false when time is up)."""
-    end = time.monotonic() + seconds
+    """Poll until cond() is true; returns its value (false when time is up). The longer it takes the more seldom: many
+    conditions read all of /proc."""
+    start = time.monotonic()
     while True:
-        v = cond()
-        if v or time.monotonic() > end:
+        v, took = cond(), time.monotonic() - start
+        if v or took > seconds:
             return v
-        time.sleep(step)
+        time.sleep(max(step, min(took / 10, 0.05)))
+
+
+def rounds(sample, every):
+    """How often something is tried that only a race would break: a sample finds what is plainly broken, --all the rest."""
+    return every if cfg.all else sample
 
 
 def freeze(pid):
@@ -202,6 +208,10 @@ class T:
             self.problems.append(str(e) if str(e).startswith(self.where) else f'{self.where}: {e}')
         finally:
             self.where = was
+
+    def share(self, cases):
+        """A third for each kind of user of many cases that do not depend on it; with --all everybody has them all."""
+        return cases if cfg.all else cases[ALL.index(self.mode)::len(ALL)]
 
     # ---- running
     def helper(self, name):

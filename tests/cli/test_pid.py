@@ -205,7 +205,7 @@ def a_number_that_is_used_again(t):
     init = t.init_of(p)
     t.command_of(p)
     t.ok(until(lambda: ' 100' in pid(t, '-', input=f'{init}/100\n' * 20).out, 15), 'it has begun')
-    for deny, n in (False, 20000), (True, 3000):
+    for deny, n in (False, 20000), (True, rounds(1000, 3000)):
         r = pid(t, '-', input=f'{init}/100\n' * n, deny=deny, timeout=30)
         answers = set(r.out.splitlines())
         t.ok(len(r.out.splitlines()) == n and len(answers) > 1, f'answers: {short(sorted(answers))}')

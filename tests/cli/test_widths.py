@@ -47,7 +47,7 @@ def ls_fits(t):
     inits = [b['init_pid'] for b in test_ls.ls(t)['boxes'] if b['init_pid'] in {k for k, _ in descendants(p.pid)}]
     ids = {b['init_pid']: b['id'] for b in test_ls.ls(t)['boxes']}
     t.eq(len(inits), 2, 'boxes')
-    for width in range(20, 201):
+    for width in t.share(range(20, 201)):
         lines = on_terminal(t, 'ls', *(['-a'] if width % 4 == 0 else []), cols=width)
         with t.case(width):
             t.ok(all(columns(x) <= width for x in lines), f'fits: {[x for x in lines if columns(x) > width]}')
@@ -73,7 +73,7 @@ def a_box_fits(t, verb, first):
     inside = {str(q['inside_pid']): str(q['pid']) for q in json.loads(t.good(t.run([t.pidbox, 'ps', '--json', LONG]), err=None).out)['processes']}
     t.ok(len(inside) >= 4, f'processes: {inside}')
     numbers = {*inside, *inside.values(), '0'}
-    for width in range(20, 201):
+    for width in t.share(range(20, 201)):
         lines = on_terminal(t, verb, LONG, cols=width)
         with t.case(width):
             t.ok(all(columns(x) <= width for x in lines), f'fits: {[x for x in lines if columns(x) > width]}')

@@ -14,7 +14,7 @@ enum { SIGNAL = 1, KILL = 2, WAIT = 3, DONE = 64, FAILED = 65, ENDED = 68 };
 
 static const char *const sleeper[] = { "/bin/sleep", "1000", NULL };
 static const char *const five[] = { "/bin/sh", "-c", "exit 5", NULL };
-static char runtime[] = "/tmp/pidbox-control-XXXXXX";
+static char runtime[] = "/tmp/control-XXXXXX"; /* no name that the sessions, beside us, look for */
 
 static void path_of(const char *name, char *buf, size_t size)
 {
