@@ -236,7 +236,7 @@ static void become_reaper(const struct alone *a)
 
 int alone_kept(const struct alone *a, int fd)
 {
-	return a->verbosity > 1 || a->warn_reaped ? fd : -1;
+	return a->manner == MANNER_OWN || a->verbosity > 1 || a->warn_reaped ? fd : -1;
 }
 
 /* A closed one may be somebody else's by the time there is something to say. */
@@ -259,7 +259,7 @@ static void prepare(struct box *b, struct alone *a, char **envp, sigbits mask)
 	int tty;
 
 	a->err = if_open(STDERR_FILENO);
-	a->out = if_open(STDOUT_FILENO);
+	a->out = a->manner == MANNER_TINI ? if_open(STDOUT_FILENO) : -1; /* nobody else says anything there */
 	become_reaper(a);
 	if (a->parent_death != 0 && prctl(PR_SET_PDEATHSIG, a->parent_death) < 0)
 		give_up(a, own_failure(a), "asking for a signal at the parent's end", errno);
@@ -336,6 +336,7 @@ void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
 	a->out = alone_kept(a, a->out);
 	a->err = alone_kept(a, a->err);
 	alone_say_spawned(a);
+	alone_watch(b);
 	let_go_of_the_start();
 	loop_run(b);
 }

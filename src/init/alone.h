@@ -6,6 +6,7 @@
  *   alone.c          the plan from the options, the start, the end
  *   alone_options.c  what each manner's command line and environment say
  *   alone_signals.c  what comes from outside, and the terminal
+ *   alone_lost.c     who asks for the end, and is not heard
  *   alone_words.c    what is said, and how each manner says it
  *   rest.c           everybody else inside, for PID 1 and for a subreaper
  */
@@ -33,6 +34,15 @@ enum placement {
 	PLACE_SAME_GROUP, /* it is in ours */
 };
 
+/* Why a signal comes to nothing. Each is said once. */
+enum loss {
+	LOST_AT_PID1, /* it is for a PID 1 that is our parent, and has no handler (R7) */
+	LOST_IGNORED,
+	LOST_BLOCKED, /* the command has not taken it, and these are why */
+	LOST_STOPPED,
+	LOST_REFUSED, /* we may not send it */
+};
+
 /* What has come of reading the command line. */
 enum { ALONE_GO_ON = -1 };
 
@@ -55,6 +65,9 @@ struct alone {
 	int out, err;       /* where words go after the start; -1: nowhere */
 	pid_t command;      /* also when it has ended */
 	int detached;       /* errno of leaving the terminal; 0: it worked */
+	int awaited;        /* a request to end that may have come to nothing; 0: none */
+	bool was_ignored;   /* by the command, before it came */
+	unsigned said_lost; /* bits of enum loss */
 	bool in_foreground; /* the command's group has been given the terminal */
 };
 
@@ -76,6 +89,11 @@ bool alone_has_terminal(void);                  /* has our session one? */
 void alone_leave_terminal(struct alone *a);     /* that another session may take it */
 void alone_return_terminal(const struct box *b);
 
+/* alone_lost.c */
+void alone_watch(struct box *b);
+void alone_expect(struct box *b, int sig);
+void alone_look(struct box *b);
+
 /* alone_words.c: what may have to wait for a reader is lost instead */
 void alone_say_errno(const struct alone *a, const char *what, int errnum);
 void alone_say_exec_failed(const struct alone *a, int errnum);
@@ -84,6 +102,7 @@ void alone_say_bad_value(const struct alone *a, const char *option, const char *
 void alone_say_no_command(const struct alone *a);
 void alone_say_not_pid1(const struct alone *a);
 void alone_say_blind(const struct alone *a);
+void alone_say_lost(struct alone *a, int sig, enum loss why, bool inherited); /* inherited: it was so at our start */
 void alone_say_spawned(const struct alone *a);
 void alone_say_signal(const struct alone *a, int sig);
 void alone_say_reaped(const struct alone *a, pid_t pid, int status);

@@ -160,6 +160,8 @@ void alone_signal(struct box *b, int sig, int code, pid_t sender, uint32_t uid, 
 		go_on(b);
 	note_request(b, sig);
 	/* What is typed has reached the whole group. */
+	if (code != SI_KERNEL)
+		alone_expect(b, sig);
 	if (code != SI_KERNEL || b->command == 0 || getpgid(b->command) != getpgid(0))
 		signals_pass_on(b, sig, code == SI_QUEUE, value, sender, uid);
 	if (a->manner == MANNER_DUMB_INIT && stops(sig))

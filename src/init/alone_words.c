@@ -334,6 +334,48 @@ void alone_say_blind(const struct alone *a)
 	end(&l);
 }
 
+/* For what the others lose they have no word, nor does their stand-in. */
+void alone_say_lost(struct alone *a, int sig, enum loss why, bool inherited)
+{
+	char name[16];
+	struct line l;
+
+	if (a->manner != MANNER_OWN || (a->said_lost & 1u << why))
+		return;
+	a->said_lost |= 1u << why;
+	sig_name(sig, name);
+	begin(&l, a, WARN);
+	text(&l, "warning: ");
+	text(&l, name);
+	if (why == LOST_AT_PID1) {
+		text(&l, " to PID 1 is lost [PID1_IGNORES_SIGNAL]: it is the parent of pidbox-init and has no handler; "
+			 "`exec pidbox-init` takes its place");
+		end(&l);
+		return;
+	}
+	text(&l, why == LOST_IGNORED ? " is lost: PID " : " does not reach the command: PID ");
+	number(&l, a->command);
+	switch (why) {
+	case LOST_IGNORED:
+		text(&l, " ignores it");
+		break;
+	case LOST_BLOCKED:
+		text(&l, " blocks it");
+		break;
+	case LOST_STOPPED:
+		text(&l, " is stopped");
+		break;
+	default:
+		text(&l, " is not ours to signal (");
+		text(&l, error_text(EPERM));
+		text(&l, ")");
+	}
+	if (inherited)
+		text(&l, " (pidbox-init was started so)");
+	text(&l, why == LOST_STOPPED ? "; SIGCONT lets it go on" : "; with --grace it is ended all the same");
+	end(&l);
+}
+
 /* The child has its session by the time it has been executed. */
 static void say_detached(const struct alone *a)
 {
@@ -407,6 +449,7 @@ void alone_say_signal(const struct alone *a, int sig)
 	sig_name(sig, name);
 	text(&l, a->manner == MANNER_DUMB_INIT ? "Received signal "
 		 : a->manner == MANNER_TINI    ? "Passing signal: '"
+		 : a->signal_map[sig] == 0     ? "dropping "
 					       : "passing on ");
 	if (a->manner == MANNER_DUMB_INIT)
 		number(&l, sig);

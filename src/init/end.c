@@ -222,6 +222,8 @@ void end_check_deadlines(struct box *b)
 	}
 	if (b->deadline[DEADLINE_LEAK_GRACE] != 0 && now >= b->deadline[DEADLINE_LEAK_GRACE])
 		decide_for_the_rest(b);
+	if (b->deadline[DEADLINE_LOOK] != 0 && now >= b->deadline[DEADLINE_LOOK])
+		alone_look(b);
 	if (b->deadline[DEADLINE_TIMEOUT] != 0 && now >= b->deadline[DEADLINE_TIMEOUT]) {
 		b->deadline[DEADLINE_TIMEOUT] = 0;
 		end_begin(b, PIDBOX_REASON_TIMEOUT, b->plan->grace_us);

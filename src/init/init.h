@@ -44,6 +44,7 @@ enum deadline {
 	DEADLINE_CPU,        /* next look at the CPU time */
 	DEADLINE_GRACE,      /* after the stop signal: SIGKILL */
 	DEADLINE_LEAK_GRACE, /* what is left by now is a leak */
+	DEADLINE_LOOK,       /* has a request to end come to nothing? (alone_lost.c) */
 	DEADLINE_MAX_
 };
 
@@ -227,6 +228,7 @@ int64_t end_next_deadline(const struct box *b);
 void end_now(struct box *b) __attribute__((noreturn));
 
 /* rest.c */
+int rest_open_proc(void);                       /* the /proc that is mounted, if it shows our PIDs. @return or -errno */
 int rest_prepare(struct box *b);                /* @return -errno: a subreaper that cannot see its descendants */
 bool rest_has(const struct box *b, pid_t pid);  /* is it inside, and not we? */
 void rest_signal(const struct box *b, int sig); /* to all of them */

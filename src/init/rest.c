@@ -25,15 +25,23 @@ static bool shows_us(int proc)
 	return readlinkat(proc, "self", link, sizeof(link)) == (ssize_t)len && memcmp(link, own, len) == 0;
 }
 
+int rest_open_proc(void)
+{
+	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (proc < 0)
+		return -errno;
+	if (shows_us(proc))
+		return proc;
+	(void)close(proc);
+	return -ENOENT;
+}
+
 int rest_prepare(struct box *b)
 {
 	if (!(b->plan->flags & WIRE_SUBREAPER) || b->proc >= 0)
 		return 0;
-	b->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (b->proc >= 0 && !shows_us(b->proc)) {
-		(void)close(b->proc);
-		b->proc = -1;
-	}
+	b->proc = rest_open_proc();
 	if (b->proc < 0)
 		b->proc = proc_open_detached();
 	return b->proc < 0 ? b->proc : 0;

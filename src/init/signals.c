@@ -40,7 +40,8 @@ bool signals_end_by_default(int sig)
 	return !(harmless & SIGBIT(sig));
 }
 
-static void deliver(struct box *b, int sig, bool queued, int64_t value)
+/* @return 0 or -errno */
+static int deliver(struct box *b, int sig, bool queued, int64_t value)
 {
 	siginfo_t info = { .si_signo = sig };
 	pid_t to = b->command;
@@ -48,19 +49,19 @@ static void deliver(struct box *b, int sig, bool queued, int64_t value)
 	/* With the command gone (--on-exit term, wait) the rest of the box is meant. */
 	if (to == 0) {
 		rest_signal(b, sig);
-		return;
+		return 0;
 	}
 	if ((b->plan->flags & WIRE_TO_GROUP) && kill(-to, sig) == 0)
-		return;
+		return 0;
 	if (queued) {
 		info.si_code = SI_QUEUE;
 		info.si_pid = getpid();
 		info.si_uid = getuid();
 		info.si_value.sival_ptr = (void *)(intptr_t)value;
 		if (sys_rt_sigqueueinfo(to, sig, &info) == 0)
-			return;
+			return 0;
 	}
-	(void)kill(to, sig);
+	return sys_ret(kill(to, sig));
 }
 
 /* Remember who last asked the command to end, and by what: it may die of it. */
@@ -100,7 +101,8 @@ void signals_pass_on(struct box *b, int sig, bool queued, int64_t value, pid_t s
 		return;
 	}
 	note_sender(b, sig, mapped, sender, uid);
-	deliver(b, mapped, queued, value);
+	if (deliver(b, mapped, queued, value) == -EPERM && b->alone != NULL)
+		alone_say_lost(b->alone, mapped, LOST_REFUSED, false);
 }
 
 static bool command_is_in_our_group(const struct box *b)

@@ -83,9 +83,20 @@ int proc_parse_pids(const char *status, pid_t ret[PROC_PIDS_MAX]);
  */
 pid_t proc_parse_innermost_pid(const char *status);
 
+/** How a process stands to signals. A mask has bit n-1 for signal n; those of a process are its main thread's. */
+struct proc_signals {
+	uint64_t pending; /* for the process, not for one of its threads */
+	uint64_t blocked, ignored, caught;
+	char state; /* as in struct proc_stat */
+};
+/** From the text of PID/status. @return 0; -EBADMSG */
+int proc_parse_signals(const char *text, struct proc_signals *ret);
+/** Of PID/status. @return 0; -ENOENT or -ESRCH: it is gone; -EBADMSG */
+int proc_read_signals(int root, pid_t pid, struct proc_signals *ret);
 /**
- * Would a PID 1 never get this signal, having no handler for it and not blocking it (R7)? Unknown counts as no.
- * SIGKILL, SIGSTOP and SIGCONT do something all the same.
+ * Would a PID 1 never get this signal, having no handler for it and not blocking it (R7)? Unknown counts as no: who may
+ * not trace the process is not told whether it waits in sigtimedwait(2). SIGKILL, SIGSTOP and SIGCONT do something all
+ * the same. Takes some milliseconds when it seems so.
  */
 bool proc_drops_signal(int root, pid_t pid, int sig);
 

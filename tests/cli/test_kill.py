@@ -18,7 +18,7 @@ def up(t, *argv, options=()):
     return p
 
 
-def foreign(t, *command):
+def foreign(t, *command, settled=True):
     """A namespace that is none of pidbox's: (PID 1 outside, Popen). It says that it is up."""
     user = [] if t.mode == 'root' else ['-Ur']
     p = t.start(['unshare', *user, '-fp', '--kill-child', '--mount-proc', *command], stdout=subprocess.PIPE)
@@ -26,7 +26,7 @@ def foreign(t, *command):
     t.eq(p.out.line(15), 'up', 'the command')
     init = children(p.pid)[0]
     # A shell blocks all signals while it forks; what is blocked is not dropped at once.
-    t.ok(until(lambda: blocks_nothing(init) and any(comm(c).startswith('sleep') for c in children(init)), 10), 'it sleeps')
+    t.ok(not settled or until(lambda: blocks_nothing(init) and any(comm(c).startswith('sleep') for c in children(init)), 10), 'it sleeps')
     return init, p
 
 
@@ -108,6 +108,16 @@ def foreign_namespaces(t):
     init, p = foreign(t, '/bin/sh', '-c', 'echo up; sleep 1000; :')
     t.good(kill(t, '--grace', '0', init))
     t.finish(p)
+
+
+@test
+def a_pid_1_that_waits_for_signals(t):
+    """By sigtimedwait(2), as tini and pidbox-init: it has no handler, its status shows nothing blocked, and nothing is lost."""
+    for pid1 in ('pidbox-init', '--'), ('tini', '--'):
+        if shutil.which(pid1[0], path=t.env['PATH']):
+            init, p = foreign(t, *pid1, '/bin/sh', '-c', SCRIPT, settled=False)
+            t.good(kill(t, init))
+            t.eq((t.finish(p), p.out.rest()), (7, 'term\n'), pid1[0])
 
 
 @test(limit=60)

@@ -5,6 +5,8 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -170,6 +172,21 @@ static void test_status(void)
 	}
 }
 
+static void test_signals(void)
+{
+	static const char text[] =
+		"Name:\tx\nState:\tS (sleeping)\nSigPnd:\t0000000000000001\nShdPnd:\t8000000000004000\n"
+		"SigBlk:\t0000000000010000\nSigIgn:\t0000000000001006\nSigCgt:\t00000001800004e8\nCapInh:\t0\n";
+	struct proc_signals s = { .blocked = 77 };
+
+	ok(proc_parse_signals("Name:\tx\nState:\tS (sleeping)\nSigBlk:\t0\n", &s) == -EBADMSG && s.blocked == 77,
+	   "a status without signals");
+	ok(proc_parse_signals("", &s) == -EBADMSG, "no status");
+	ok(proc_parse_signals(text, &s) == 0 && s.state == 'S' && s.pending == 0x8000000000004000 &&
+		   s.blocked == 0x10000 && s.ignored == 0x1006 && s.caught == 0x1800004e8,
+	   "the masks of a status");
+}
+
 static void test_pids(void)
 {
 	pid_t pids[PROC_PIDS_MAX] = { 77 };
@@ -193,6 +210,50 @@ static void put(int root, const char *path, const char *text, size_t len)
 	if (fd < 0 || write(fd, text, len) != (ssize_t)len)
 		(void)ok(false, "the tree cannot be written: %s", path);
 	close(fd);
+}
+
+/* Who has no handler, and sleeps there: does the kernel drop what is sent to him as PID 1? */
+static void test_drops(void)
+{
+	static const struct {
+		const char *state, *where;
+		int sig;
+		bool drops;
+	} rows[] = {
+		{ "S (sleeping)", "do_wait", SIGTERM, true },
+		{ "R (running)", "0", SIGTERM, true },
+		{ "S (sleeping)", "do_sigtimedwait.isra.0", SIGTERM, false },
+		{ "S (sleeping)", "0", SIGTERM, false }, /* not for us to know */
+		{ "S (sleeping)", "", SIGTERM, false },
+		{ "S (sleeping)", "do_wait", SIGUSR1, false }, /* blocked */
+		{ "S (sleeping)", "do_wait", SIGHUP, false },  /* a handler */
+		{ "S (sleeping)", "do_wait", SIGINT, true },   /* ignored */
+		{ "S (sleeping)", "do_wait", SIGKILL, false },
+	};
+	char dir[] = "/tmp/test-proc-XXXXXX", text[256];
+
+	if (mkdtemp(dir) == NULL) {
+		tap_skip("a recorded PID 1", "there is no /tmp to write to");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int n = snprintf(text, sizeof(text),
+				 "Name:\tx\nState:\t%s\nShdPnd:\t0\nSigBlk:\t0000000000000200\n"
+				 "SigIgn:\t0000000000000002\nSigCgt:\t0000000000000001\n",
+				 rows[i].state);
+
+		mkdirat(root, "1", 0700);
+		put(root, "1/status", text, (size_t)n);
+		put(root, "1/wchan", rows[i].where, strlen(rows[i].where));
+		ok(proc_drops_signal(root, 1, rows[i].sig) == rows[i].drops, "%s, in %s, signal %d: %s", rows[i].state,
+		   rows[i].where, rows[i].sig, rows[i].drops ? "dropped" : "not dropped, or not known");
+		unlinkat(root, "1/status", 0);
+		unlinkat(root, "1/wchan", 0);
+		unlinkat(root, "1", AT_REMOVEDIR);
+		close(root);
+	}
+	rmdir(dir);
 }
 
 static void test_tree(void)
@@ -267,6 +328,8 @@ int main(void)
 	test_innermost();
 	test_pids();
 	test_status();
+	test_signals();
+	test_drops();
 	test_tree();
 	test_live();
 	return tap_end();
