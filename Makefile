@@ -35,6 +35,12 @@ test-fuzz: all
 	@tools/setup fuzz
 	tests/fuzz/run $(SECONDS)
 
+# Sessions on stock kernels, in virtual machines; KERNELS=5.10,6.12 for some of them.
+KERNELS =
+test-kernels: all
+	@tools/setup vm
+	tests/vm/run $(if $(KERNELS),--kernels $(KERNELS))
+
 check: all
 	@tools/setup check
 	tools/check
@@ -49,4 +55,4 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: all run test test-work test-faults test-fuzz check bench install clean
+.PHONY: all run test test-work test-faults test-fuzz test-kernels check bench install clean

@@ -8,6 +8,7 @@ import calendar, ctypes, encodings.latin_1, errno, fcntl, hashlib, pty, random, 
 # them now: in a test there may be no right to read the standard library
 
 ALL = ('root', 'user', 'userns')
+SLOWNESS = float(os.environ.get('PIDBOX_TEST_SLOWNESS', 1))  # time limits are that many times longer: an emulated machine
 cfg = types.SimpleNamespace(bin=None, helpers=None, all=False)
 tests = []
 libc = ctypes.CDLL(None, use_errno=True)
@@ -37,7 +38,7 @@ def test(fn=None, *, modes=ALL, limit=30, serial=False, name=None, args=()):
         else:
             m = modes
         tests.append(Test(fn=f, name=name or f.__name__, file=os.path.basename(f.__code__.co_filename), modes=m,
-                          limit=limit, serial=serial, args=args))
+                          limit=limit * SLOWNESS, serial=serial, args=args))
         return f
     return add(fn) if fn else add
 
@@ -107,7 +108,7 @@ def until(cond, seconds=5.0, step=0.003):
     start = time.monotonic()
     while True:
         v, took = cond(), time.monotonic() - start
-        if v or took > seconds:
+        if v or took > seconds * SLOWNESS:
             return v
         time.sleep(max(step, min(took / 10, 0.05)))
 
@@ -154,7 +155,7 @@ class Lines:
 
     def line(self, seconds=10.0):
         """The next line without its newline; None at end of file."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * SLOWNESS
         while b'\n' not in self.buf:
             if self.eof:
                 out, self.buf = self.buf, b''
@@ -166,7 +167,7 @@ class Lines:
 
     def rest(self, seconds=10.0):
         """Everything up to end of file."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * SLOWNESS
         while not self.eof:
             if not self.fill(end - time.monotonic()) and time.monotonic() >= end:
                 raise Fail(f'no end of file within {seconds} s; so far: {self.buf[-200:]!r}')
@@ -247,7 +248,7 @@ class T:
         t0 = time.monotonic()
         p = self.start(argv, **kw)
         try:
-            out, err = p.communicate(input.encode() if isinstance(input, str) else input, timeout)
+            out, err = p.communicate(input.encode() if isinstance(input, str) else input, timeout * SLOWNESS)
         except subprocess.TimeoutExpired as e:
             how = 'did not return' if p.poll() is None else 'returned but its pipes stay open'
             raise Fail(f'{how} within {timeout} s: {quote(argv)}; stderr {short(text(e.stderr))}') from None
@@ -273,7 +274,7 @@ class T:
     def finish(self, p, seconds=15):
         """Wait for a Popen; its return code."""
         try:
-            return p.wait(seconds)
+            return p.wait(seconds * SLOWNESS)
         except subprocess.TimeoutExpired:
             raise Fail(f'did not end within {seconds} s: {quote(p.args)}') from None
 

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Gets what a virtual machine is made of, all of it into the build directory: stock Debian kernels, unpacked and never
+installed, and a small Debian root. The mirror is the one that this machine's apt uses; its own sources stay as they are."""
+import glob
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tarfile
+
+SUITES = {'': ('bookworm', 'trixie', 'trixie-backports'), '-security': ('bullseye-security', 'bookworm-security')}
+KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+PACKAGES = ('python3,procps,util-linux,mount,uidmap,bash,make,libcap2-bin,tmux,'
+            'bubblewrap,crun,tini,dumb-init,catatonit')
+
+
+class Missing(Exception):
+    pass
+
+
+def call(argv, **how):
+    """Its standard output, or Missing with its last words."""
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors='replace', **how)
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip().splitlines() or [f'status {done.returncode}']
+        raise Missing(f'{" ".join(argv[:1])}: {words[-1]}')
+    return done.stdout
+
+
+def mirrors():
+    """What this machine's apt has for its own release: {'': archive, '-security': archive of security updates}."""
+    if platform.machine() != 'x86_64':
+        raise Missing(f'the kernels are for x86_64, this machine is {platform.machine()}')
+    release, found = platform.freedesktop_os_release().get('VERSION_CODENAME', '?'), {}
+    for line in call(['apt-get', 'indextargets', '--format', '$(RELEASE) $(REPO_URI)', 'Created-By: Packages']).splitlines():
+        for kind in SUITES:
+            if line.split()[0] == release + kind:
+                found.setdefault(kind, line.split()[1])
+    if platform.freedesktop_os_release()['ID'] != 'debian' or '' not in found:
+        raise Missing(f'apt has no source of Debian {release} here')
+    return release, found
+
+
+def sources(pairs):
+    signed = f'[signed-by={KEYRING}] ' if os.path.exists(KEYRING) else ''
+    return ''.join(f'deb {signed}{uri} {suite} main\n' for uri, suite in pairs)
+
+
+class Apt:
+    """apt with a state folder and sources of its own."""
+    def __init__(self, folder):
+        self.folder = folder
+        for name in 'lists/partial', 'cache/archives/partial', 'parts', 'got':
+            os.makedirs(f'{folder}/{name}')
+        _, where = mirrors()
+        with open(f'{folder}/own.list', 'w', encoding='ascii') as file:
+            file.write(sources((uri, suite) for kind, uri in where.items() for suite in SUITES[kind]))
+        self.options = []
+        for key, value in (('Dir::Etc::sourcelist', f'{folder}/own.list'), ('Dir::Etc::sourceparts', f'{folder}/parts'),
+                           ('Dir::State::lists', f'{folder}/lists'), ('Dir::Cache', f'{folder}/cache'),
+                           ('Acquire::Languages', 'none'), ('Acquire::Retries', '3')):
+            self.options += ['-o', f'{key}={value}']
+        if os.geteuid() == 0:
+            self.options += ['-o', 'APT::Sandbox::User=root']  # the folder is not the apt user's
+        self.why = ''
+        try:
+            call(['apt-get', '-q', *self.options, 'update'])
+        except Missing as e:
+            self.why = f' ({e})'  # a suite that is gone does not take the others away
+        self.names = call(['apt-cache', *self.options, 'pkgnames', 'linux-']).split()
+
+    def newest(self, family):
+        """The version part of a kernel's package: the newest of 6.12, or of all of 7.x."""
+        own = re.escape(family).replace('x', r'\d+')
+        versions = [m[1] for m in (re.fullmatch(rf'linux-image-({own}\.\d+(-\d+|\+deb\d+)-cloud-amd64)', x) for x in self.names) if m]
+        if not versions:
+            raise Missing(f'no package linux-image-{family}.*-cloud-amd64 in {", ".join(sum(SUITES.values(), ()))}{self.why}')
+        return max(versions, key=lambda v: [int(x) for x in re.findall(r'\d+', v)])
+
+    def kernel(self, version, to):
+        """Its vmlinuz: in linux-image, or (since 6.19) in linux-binary."""
+        got = f'{self.folder}/got'
+        names = [x for x in (f'linux-image-{version}', f'linux-binary-{version}') if x in self.names]
+        call(['apt-get', '-q', *self.options, 'download', *names], cwd=got)
+        for deb in glob.glob(f'{got}/*.deb'):
+            call(['dpkg', '-x', deb, f'{got}/{version}'])
+            os.unlink(deb)
+        images = [x for where in ('boot/vmlinuz-*', 'usr/lib/modules/*/vmlinuz') for x in glob.glob(f'{got}/{version}/{where}')]
+        if len(images) != 1:
+            raise Missing(f'{len(images)} files vmlinuz in {" and ".join(names)}, not 1')
+        os.rename(images[0], to)
+        shutil.rmtree(f'{got}/{version}')
+
+
+def kernels(cache, families, update):
+    """family -> (version, vmlinuz), or why it cannot be had. What is in the cache is taken from there."""
+    os.makedirs(f'{cache}/kernels', exist_ok=True)
+    have, apt, why = {}, None, None
+    for family in families:
+        cached = glob.glob(f'{cache}/kernels/{family}=*')
+        try:
+            if cached and not update:
+                have[family] = cached[0].rpartition('=')[2], cached[0]
+                continue
+            if why:
+                raise Missing(why)
+            if not apt:
+                shutil.rmtree(f'{cache}/apt', ignore_errors=True)
+                try:
+                    apt = Apt(f'{cache}/apt')
+                except Missing as e:
+                    why = str(e)
+                    raise
+            version = apt.newest(family)
+            file = f'{cache}/kernels/{family}={version}'
+            if file not in cached:
+                apt.kernel(version, file)
+            for old in set(cached) - {file}:
+                os.unlink(old)
+            have[family] = version, file
+        except Missing as e:
+            have[family] = str(e)
+    shutil.rmtree(f'{cache}/apt', ignore_errors=True)
+    return have
+
+
+def root(cache):
+    """A small Debian of this machine's release as a tar: made once."""
+    file, told = f'{cache}/root.tar', f'{cache}/root.packages'
+    with open(told, 'a+', encoding='ascii') as f:
+        f.seek(0)
+        if f.read() == PACKAGES and os.path.exists(file):
+            return file
+    release, where = mirrors()
+    with open(f'{cache}/root.list', 'w', encoding='ascii') as f:
+        f.write(sources([(where[''], release)]))
+    leave = [f'--dpkgopt=path-exclude=/usr/share/{x}/*' for x in ('doc', 'man', 'locale')]
+    call(['nice', 'mmdebstrap', '--quiet', '--variant=apt', f'--include={PACKAGES}', *leave, release, f'{file}.new', f'{cache}/root.list'],
+         env={**os.environ, 'TMPDIR': cache})
+    os.rename(f'{file}.new', file)
+    with open(told, 'w', encoding='ascii') as f:
+        f.write(PACKAGES)
+    return file
+
+
+def image(cache, folder):
+    """The disk of a machine: the root, and folder as /pidbox in it. The machines write to it only for themselves."""
+    base, own, disk = root(cache), f'{cache}/own.tar', f'{cache}/disk.ext2'
+    with tarfile.open(own, 'w') as tar:
+        tar.add(folder, 'pidbox', filter=lambda x: x.replace(uid=0, gid=0, uname='', gname='', deep=False))
+    with open(disk, 'wb'):
+        pass
+    call(['genext2fs', '-B', '4096', '-b', str(512 << 8), '-N', '65536', '-a', base, '-a', own, disk])
+    os.unlink(own)
+    return disk
