@@ -1,40 +1,122 @@
 # SPDX-License-Identifier: MIT
-"""Sessions: *.t files that read like a terminal.
+"""Sessions: files that read like a terminal. All commands of a file go to one shell, one after the other, and what each prints
+is compared line by line. Two kinds.
 
-    Words for people start in the first column and are ignored.
+*.t, for tests. Words for people start in the first column and are ignored.
       $ a command of sh
       > its continuation
       what it prints, standard output and error together
       a pattern (re)          a whole line as a regular expression
       a pattern * (glob)      * and ? as in file names
       [3]                     its exit status, when it is not 0 (128+n for a signal)
+`# modes: user userns` in the first column limits the file to those modes; `# needs: COMMAND` skips it when that command fails.
 
-All commands of a file go to one shell. `# modes: user userns` in the first column limits the file to those modes;
-`# needs: COMMAND` skips it when that command fails."""
-import fnmatch, os, re
-from support import Fail, Skip, short, test
+*.md, for readers: the console blocks of a page, compared as transcript.py has it. `<!-- modes: root -->` and
+`<!-- needs: COMMAND -->` say the same there. The prompt is # where the reader must be root."""
+import fnmatch, os, pwd, re, time
+from support import Fail, Lines, short, test
+from transcript import Transcript, commands_of
+
+SECONDS = 25  # for all of a file: it is a limit for hangs
+OPTION = r'(modes|needs):\s*(.*)'
 
 
 class Step:
-    def __init__(self, line, cmd):
-        self.line, self.cmd, self.want = line, cmd, []
+    def __init__(self, line, cmd, want=()):
+        self.line, self.cmd, self.want = line, cmd, list(want)
+
+
+class Patterns:
+    """How a .t file is compared."""
+
+    def typed(self, cmd):
+        return cmd
+
+    def difference(self, want, got, status):
+        got = got + ([f'[{status}]'] if status else [])
+        return None if len(got) == len(want) and all(matches(w, g) for w, g in zip(want, got)) else 'differs'
+
+
+class Page(Transcript):
+    """How a page of a guide is compared: its reader is ann, and her machine is desk. A status is what `echo $?` prints."""
+
+    def __init__(self):
+        try:
+            user = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            user = str(os.getuid())
+        super().__init__({'ann': user, 'desk': os.uname().nodename})
+
+    def difference(self, want, got, status):
+        return super().difference(want, got)
+
+
+class Shell:
+    """A shell that is given one command at a time. Standard input stays the test's, and no descriptor of ours is open in it."""
+
+    def __init__(self, t):
+        self.t, self.end = t, time.monotonic() + SECONDS
+        self.mark = f'--{os.urandom(8).hex()}--'
+        self.file, fifo = t.path('.step'), t.path('.next')
+        os.mkfifo(fifo)
+        self.go = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
+        loop = f'exec 2>&1; while read -r _ <"{fifo}"; do . "{self.file}"; echo "{self.mark} $?"; done'
+        self.process = t.start(['sh', '-c', loop], stdout=-1)
+        self.out = Lines(self.process.stdout)
+
+    def give(self, cmd):
+        """What a command has printed, and its status; None when the shell has ended."""
+        self.t.write('.step', cmd + '\n')
+        os.write(self.go, b'\n')
+        while True:
+            m = re.search(rb'%s (\d+)\n' % self.mark.encode(), self.out.buf)
+            if m:
+                printed, self.out.buf = self.out.buf[:m.start()], self.out.buf[m.end():]
+                return printed.decode('utf-8', 'surrogateescape'), int(m[1])
+            if self.out.eof or self.process.poll() is not None:
+                return None
+            if time.monotonic() > self.end:
+                raise Fail(f'did not return within {SECONDS} s: `{cmd}`; so far: {short(self.out.buf)}')
+            self.out.fill(min(0.5, self.end - time.monotonic()))
+
+    def close(self):
+        """End it; what still came from the background."""
+        self.t.write('.step', 'exit\n')
+        os.write(self.go, b'\n')
+        late = self.out.rest(self.end - time.monotonic())
+        self.t.finish(self.process)
+        os.close(self.go)
+        return late
 
 
 def parse(path):
-    steps, opts = [], {}
     with open(path, encoding='utf-8') as f:
-        for no, line in enumerate(f.read().splitlines(), 1):
-            m = re.match(r'#\s*(modes|needs):\s*(.*)', line)
-            if m:
-                opts[m[1]] = m[2]
-            elif line.startswith('  $ '):
-                steps.append(Step(no, line[4:]))
-            elif line.startswith('  > '):
-                steps[-1].cmd += '\n' + line[4:]
-            elif line.startswith('  '):
-                if not steps:
-                    raise SyntaxError(f'{path}:{no}: output before the first command')
-                steps[-1].want.append(line[2:])
+        text = f.read()
+    return parse_page(text) if path.endswith('.md') else parse_lines(path, text)
+
+
+def parse_page(text):
+    opts = dict(re.findall(rf'^<!-- {OPTION} -->$', text, re.M))
+    commands = commands_of(text)
+    if any(c.prompt == '#' for c in commands) and 'user' in opts.get('modes', 'user').split():
+        raise SyntaxError('a page whose prompt is # is not for an ordinary user')
+    return [Step(c.line, c.text, c.output) for c in commands], opts
+
+
+def parse_lines(path, text):
+    steps, opts = [], {}
+    for no, line in enumerate(text.splitlines(), 1):
+        m = re.match(rf'#\s*{OPTION}', line)
+        if m:
+            opts[m[1]] = m[2]
+        elif line.startswith('  $ '):
+            steps.append(Step(no, line[4:]))
+        elif line.startswith('  > '):
+            steps[-1].cmd += '\n' + line[4:]
+        elif line.startswith('  '):
+            if not steps:
+                raise SyntaxError(f'{path}:{no}: output before the first command')
+            steps[-1].want.append(line[2:])
     return steps, opts
 
 
@@ -46,31 +128,37 @@ def matches(want, got):
     return want == got
 
 
-def run(t, path, steps, opts):
+def run(t, name, steps, opts, rules):
     if 'needs' in opts and t.sh(opts['needs']).code:
         t.skip(f'needs {opts["needs"]}')
-    salt = f'--{os.urandom(8).hex()}--'
-    script = ''.join(f'{s.cmd}\necho "{salt} $?"\n' for s in steps)
-    t.write('.script', script)
-    r = t.sh('exec 2>&1; . ./.script', timeout=25)
-    got = re.split(rf'{salt} (\d+)\n', r.out)
-    for i, s in enumerate(steps):
-        if 2 * i + 1 >= len(got):
-            raise Fail(f'{os.path.basename(path)}:{s.line}: the shell ended before `{s.cmd}` was done: {short(r.out)}')
-        out, status = got[2 * i], int(got[2 * i + 1])
+    shell = Shell(t)
+    for s in steps:
+        result = shell.give(rules.typed(s.cmd))
+        if result is None:
+            raise Fail(f'{name}:{s.line}: the shell ended before `{s.cmd}` was done: {short(shell.out.buf)}')
+        out, status = result
         if out and not out.endswith('\n'):
             out += ' (no newline)\n'
-        lines = out.splitlines() + ([f'[{status}]'] if status else [])
-        if len(lines) != len(s.want) or not all(matches(w, g) for w, g in zip(s.want, lines)):
-            t.note(f'{os.path.basename(path)}:{s.line}: $ {s.cmd}\n' + ''.join(f'      want {w}\n' for w in s.want) +
-                   ''.join(f'      got  {g}\n' for g in lines).rstrip('\n'))
+        lines = out.splitlines()
+        wrong = rules.difference(s.want, lines, status)
+        if wrong:
+            t.note(f'{name}:{s.line}: $ {s.cmd}\n' + ''.join(f'      want {w}\n' for w in s.want) +
+                   ''.join(f'      got  {g}\n' for g in lines) + f'      status {status}; {wrong}')
+    late = shell.close()
+    t.forget_records()
+    t.eq(late, '', f'{name}: printed after the last command had returned')
 
 
 def load(path):
+    name = os.path.basename(path)
+    if path.endswith('.md'):
+        name = f'{os.path.basename(os.path.dirname(path))}/{name}'
     steps, opts = parse(path)  # now: in a test there may be no right to read it, as in a private folder
+    if not steps:
+        raise SyntaxError(f'{path}: no command')
 
     def session(t):
-        run(t, path, steps, opts)
+        run(t, name, steps, opts, Page() if path.endswith('.md') else Patterns())
     test(session, name='session', modes=tuple(opts['modes'].split()) if 'modes' in opts else ('root', 'user', 'userns'))
     import support
-    support.tests[-1].file = os.path.basename(path)
+    support.tests[-1].file = name

@@ -558,8 +558,4 @@ def by_name_and_idle(t):
     t.eq(Lines(p.stdout).line(), 'ready', 'its first words')
     t.good(t.run([t.pidbox, 'kill', 'empty']))
     t.eq(t.finish(p), -signal.SIGKILL, 'its end with the box')
-    for name in 'away', 'empty':  # their records are kept for a day
-        for d, _, files in os.walk(t.env['PIDBOX_RUNTIME_DIR']):
-            for f in files:
-                if f == f'{name}:exit':
-                    os.unlink(os.path.join(d, f))
+    t.forget_records()

@@ -112,10 +112,7 @@ def two_boxes(t):
         t.ok('web' not in t.good(verb(t, 'ls', '-q'), err=None).out.split(), 'ended boxes are not listed')
         ended = [b for b in json_of(t, 'ls', '--json', '--all')['boxes'] if b['name'] == 'web']
         t.eq([b['status'] for b in ended], ['ended'], '... but with --all')
-    for name in 'web', second:
-        for folder in os.listdir(t.env['PIDBOX_RUNTIME_DIR']):
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(t.env['PIDBOX_RUNTIME_DIR'], folder, f'{name}:exit'))  # else it is kept for a day
+    t.forget_records()
 
 
 @each(FOREIGN, limit=60)

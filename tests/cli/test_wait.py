@@ -7,14 +7,6 @@ def wait(t, *args, **kw):
     return t.run([t.pidbox, 'wait', *map(str, args)], **kw)
 
 
-def forget_records(t):
-    """They are kept for a day; the runner looks for what is left."""
-    for d, _, files in os.walk(t.env['PIDBOX_RUNTIME_DIR']):
-        for f in files:
-            if f.endswith(':exit'):
-                os.unlink(os.path.join(d, f))
-
-
 def start_wait(t, *args):
     return t.start([t.pidbox, 'wait', *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -258,7 +250,7 @@ def one_process(t):
 @each(ENDS, limit=60)
 def a_detached_box(t, script, want):
     """By its name: while it runs, and from the kept record as often as it is asked; by its id, too."""
-    t.cleanups.append(lambda: forget_records(t))
+    t.cleanups.append(t.forget_records)
     name = t.good(t.box('-d', '--', '/bin/sh', '-c', f'sleep 0.3; {script}')).out.strip()
     other = t.good(t.box('-d', '--name', 'other', '--', 'true')).out.strip()
     t.eq(other, 'other', 'the name')
@@ -280,7 +272,7 @@ def a_detached_box(t, script, want):
 @test(limit=60)
 def killed_by_name(t):
     """NAME, NAME@USER and NAME@UID: the record says that it was killed."""
-    t.cleanups.append(lambda: forget_records(t))
+    t.cleanups.append(t.forget_records)
     for at in '', f'@{os.getuid()}':
         with t.case(at):
             t.good(t.box('-d', '--name', 'b', '--', 'sleep', '1000'), out='b\n')
@@ -297,7 +289,7 @@ def killed_by_name(t):
 @test(limit=60)
 def the_front_of_a_detached_box_is_killed(t):
     """The init writes the record down."""
-    t.cleanups.append(lambda: forget_records(t))
+    t.cleanups.append(t.forget_records)
     t.good(t.box('-d', '--name', 'b', '--grace', '0', '--', 'sleep', '1000'))
     r = t.good(t.run([t.pidbox, 'pid', 'b/1']))
     init = int(r.out.split()[0])
@@ -312,7 +304,7 @@ def the_front_of_a_detached_box_is_killed(t):
 @each({'by kill': True, 'by somebody': False}, limit=60)
 def front_and_init_are_killed(t, by_kill):
     """Nobody was left to write it down: that is unknown, not a box that never was."""
-    t.cleanups.append(lambda: forget_records(t))
+    t.cleanups.append(t.forget_records)
     t.good(t.box('-d', '--name', 'b', '--grace', '100s', '--', 'sh', '-c', 'trap "" TERM; echo > up; while :; do sleep 0.1; done'))
     t.ok(until(lambda: os.path.exists(t.path('up')), 15), 'the command')
     init = int(t.good(t.run([t.pidbox, 'pid', 'b/1'])).out.split()[0])

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""The guide, docs/guide: every chapter is a session that is given again and compared (session.py, transcript.py). And the
+comparison itself: no line of a chapter can be changed, left out or added without being found."""
+import session
+from support import *
+from transcript import NUMBER, SECONDS, TIME, Transcript, commands_of
+
+GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'docs', 'guide')
+PAGES = {}
+for _f in sorted(os.listdir(GUIDE)):
+    if re.fullmatch(r'\d\d-[a-z0-9-]+\.md', _f):
+        session.load(os.path.join(GUIDE, _f))
+        with open(os.path.join(GUIDE, _f), encoding='utf-8') as _page:
+            PAGES[_f] = _page.read()
+
+
+def followed(commands, spoil=None):
+    """Does a run that prints these outputs follow the page that they are from? spoil: changes what command i prints."""
+    rules = Transcript()
+    for i, c in enumerate(commands):
+        rules.typed(c.text)
+        if rules.difference(c.output, spoil(i, c.output) if spoil else c.output):
+            return False
+    return True
+
+
+def wrong_lines(line):
+    """The line with a letter changed, for every letter that is not part of what may differ from run to run."""
+    free = [m.span() for m in re.finditer(rf'{NUMBER}|{TIME}|{SECONDS}|\d+ (?=\d\d:\d\d )', line)]
+    for i, c in enumerate(line):
+        if c != ' ' and not any(a <= i < b for a, b in free):
+            yield line[:i] + ('x' if c != 'x' else 'y') + line[i + 1:]
+
+
+@each(PAGES, modes='root')
+def a_wrong_line_is_found(t, page):
+    commands = commands_of(page)
+    t.ok(sum(len(c.output) for c in commands) > 5, 'there is something to compare')
+    t.ok(followed(commands), 'what it says is what it says')
+    for i, c in enumerate(commands):
+        for n, line in enumerate(c.output):
+            wrongs = [[x] for x in wrong_lines(line)] + [[], [line, line]]
+            for wrong in wrongs:
+                changed = c.output[:n] + wrong + c.output[n + 1:]
+                t.ok(not followed(commands, lambda j, out: changed if j == i else out), f'line {c.line}: {wrong} instead of {line!r}')
+        t.ok(not followed(commands, lambda j, out: out + ['more'] if j == i else out), f'line {c.line}: a line more')
+
+
+@test(modes='root')
+def a_number_is_the_same_throughout(t):
+    """What a number stands for is seen from where it comes up first; then it is that."""
+    page = commands_of('```console\n$ a 1000\n4711 1000\n$ b 4711\n4711 4712\n```\n')
+    def judge(*outs):
+        return followed(page, lambda i, _: [outs[i]])
+    t.ok(judge('8 1000', '8 9'), 'other numbers')
+    t.ok(not judge('8 1001', '8 9'), 'what a command named is itself')
+    t.ok(not judge('8 1000', '9 10'), 'another number than before')
+    t.ok(not judge('8 1000', '8 8'), 'the same number where there were two')
+    rules = Transcript()
+    t.eq(rules.difference(['4711'], ['23']), None, 'it is bound')
+    t.eq(rules.typed('kill 4711 4713'), 'kill 23 4713', 'and typed as it is here')
+
+
+@test
+def a_wrong_page_fails(t):
+    """The whole way, from the page to the failure."""
+    good = '```console\n$ echo $$\n4711\n$ test $$ = 4711; echo $?\n0\n$ printf a\na (no newline)\n```\n'
+    wrong = {'nothing': (good, 0), 'a letter': (good.replace('\na (', '\nb ('), 1), 'a status': (good.replace('\n0\n', '\n1\n'), 1),
+             'a line less': (good.replace('\n0\n', '\n'), 1), 'a number': (good.replace('= 4711;', '= 4712;'), 1),
+             'late words': (good.replace('printf', '(until [ -e .over ]; do :; done; echo late) & trap ": >.over" EXIT; printf'), 1)}
+    for name, (page, failures) in wrong.items():
+        with t.case(name):
+            steps, opts = session.parse_page(page)
+            had, t.problems = t.problems, []
+            session.run(t, name, steps, opts, session.Page())
+            had, t.problems = t.problems, had
+            t.eq(len(had), failures, f'failures: {had}')
+            os.unlink(t.path('.next'))
+    with t.case('an end'):
+        try:
+            session.run(t, 'end', *session.parse_page('```console\n$ exit 3\n```\n'), session.Page())
+            t.note('a shell that has ended was not noticed')
+        except Fail as e:
+            t.ok('the shell ended' in str(e), f'{e}')
+    try:
+        session.parse_page('```console\n# id\n```\n')
+        t.note("root's prompt for an ordinary user")
+    except SyntaxError:
+        pass

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Transcripts in documents: the commands of a page's console blocks, and whether a run printed what stands there.
+
+A document shows real output. What differs from run to run is told by its looks (docs/guide/README.md tells readers):
+  4711                a number of four digits or more: any number. The same number is the same one throughout the transcript;
+                      within one output different numbers are different. In a command it is what the output before it showed
+                      here; a number that a command names first stands for itself.
+  12:34  1:02:03      any time of day. Right before it, in a row of ps -ef, any share of a CPU.
+  0.2 s  0.603s       any number of seconds with a fraction
+  names               those that the caller gives: what stands in the document, and what it is here
+  blanks              any number of blanks
+Everything else is compared letter by letter."""
+import re
+
+NUMBER = r'(?<!\d)\d{4,}(?!\d)'
+TIME = r'(?<![\d:])\d{1,2}:\d\d(?::\d\d)?(?![\d:.])'
+SECONDS = r'(?<![\d.])\d+\.\d+(?= ?s\b)'
+SHARE = r'(?<= )\d+ (?=\d\d:\d\d )'
+TIME_OR_DAY = r'(?:\d{1,2}:\d\d(?::\d\d)?|[A-Z][a-z][a-z]\d\d)'
+
+
+class Command:
+    """One command of a console block: its line in the page, its prompt ('$' or '#'), its text and what it printed."""
+
+    def __init__(self, line, prompt, text):
+        self.line, self.prompt, self.text, self.output = line, prompt, text, []
+
+
+def commands_of(page):
+    commands, inside, continues = [], False, False
+    for no, line in enumerate(page.splitlines(), 1):
+        if line.startswith('```'):
+            inside, continues = line == '```console', False
+        elif inside and line[:2] in ('$ ', '# '):
+            commands.append(Command(no, line[0], line[2:]))
+            continues = True
+        elif inside and continues and line.startswith('> '):
+            commands[-1].text += '\n' + line[2:]
+        elif inside:
+            commands[-1].output.append(line)
+            continues = False
+    return commands
+
+
+class Transcript:
+    """What the numbers and names of a document are in this run."""
+
+    def __init__(self, names={}):
+        self.names, self.numbers = names, {}
+
+    def typed(self, text):
+        """A command of the document as it is to be given here."""
+        return re.sub(NUMBER, lambda m: self.numbers.setdefault(m[0], m[0]), text)
+
+    def pattern(self, line, new):
+        """A line as a regular expression; new: number -> group, for those that no line before has shown."""
+        def token(m):
+            if m.lastgroup == 'blank':
+                return ' +'
+            if m.lastgroup == 'time':
+                return TIME_OR_DAY
+            if m.lastgroup == 'share':
+                return r'\d+ +'
+            if m.lastgroup == 'seconds':
+                return r'\d+\.\d+'
+            if m.lastgroup == 'name':
+                return re.escape(self.names[m[0]])
+            if m.lastgroup == 'other':
+                return re.escape(m[0])
+            if m[0] in self.numbers:
+                return re.escape(self.numbers[m[0]])
+            if m[0] in new:
+                return f'(?P={new[m[0]]})'
+            new[m[0]] = f'n{len(new)}'
+            return rf'(?P<{new[m[0]]}>\d+)'
+        names = '|'.join(rf'\b{re.escape(n)}\b' for n in self.names) or '(?!)'
+        kinds = rf'(?P<share>{SHARE})|(?P<time>{TIME})|(?P<seconds>{SECONDS})|(?P<number>{NUMBER})|(?P<name>{names})'
+        kinds += r'|(?P<blank> +)|(?P<other>.)'
+        return re.sub(kinds, token, line.strip(' '))
+
+    def difference(self, want, got):
+        """None, or how the lines that a command has printed differ from those of the document."""
+        for w, g in zip(want, got):
+            new = {}
+            m = re.fullmatch(self.pattern(w, new), g.strip(' '))
+            if not m:
+                return f'want {w!r}, got {g!r}'
+            self.numbers.update((number, m[group]) for number, group in new.items())
+        if len(want) != len(got):
+            return f'want {len(want)} lines, got {len(got)}: {(want + got)[min(len(want), len(got)):][:1]}'
+        shown = {n for w in want for n in re.findall(NUMBER, w)}
+        if len({self.numbers[n] for n in shown if n in self.numbers}) != len([n for n in shown if n in self.numbers]):
+            return f'numbers that differ in the document are the same here: {got}'
+        return None
