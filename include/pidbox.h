@@ -561,6 +561,7 @@ PIDBOX_API void pidbox_free(struct pidbox *box);
 }
 #endif
 
+#include <pidbox-doctor.h>
 #include <pidbox-exec.h>
 #include <pidbox-list.h>
 #include <pidbox-options.h>

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 
 /* A verb: one row in main.c, one file. argv[0] is the verb. @return exit status */
+int cmd_doctor(int argc, char **argv);
 int cmd_exec(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 /* fallback.c: can a subreaper be tried after this failure of a start? */

@@ -27,6 +27,7 @@ static const struct verb {
 	{ "kill", cmd_kill, "end boxes, or signal them" },
 	{ "wait", cmd_wait, "wait until boxes have ended; with their exit status" },
 	{ "pid", cmd_pid, "translate PIDs between inside and outside" },
+	{ "doctor", cmd_doctor, "what works on this machine, what does not, and the one fix" },
 	{ "init", cmd_init, "the init alone, for a container whose PID 1 is ours to be" },
 	{ "help", cmd_help, "print this, or the options of a verb" },
 	{ "version", cmd_version, "print the version and what is built in" },

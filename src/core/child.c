@@ -7,10 +7,8 @@
 
 #include <string.h>
 
-static int step_map_self(struct child_args *a, const struct wire_step *step)
+int child_map_self(const char *uids, const char *gids)
 {
-	const char *uids = plan_text(a->plan->wire, step->text);
-	const char *gids = plan_text(a->plan->wire, step->text2);
 	int r = io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny", 4);
 
 	if (r == 0)
@@ -18,6 +16,11 @@ static int step_map_self(struct child_args *a, const struct wire_step *step)
 	if (r == 0)
 		r = io_write_file(AT_FDCWD, "/proc/self/gid_map", gids, strlen(gids));
 	return r;
+}
+
+static int step_map_self(struct child_args *a, const struct wire_step *step)
+{
+	return child_map_self(plan_text(a->plan->wire, step->text), plan_text(a->plan->wire, step->text2));
 }
 
 static int step_raise_caps(struct child_args *a, const struct wire_step *step)

@@ -22,4 +22,7 @@ struct child_args {
 
 int child_main(void *args);
 
+/** Write the maps of the caller's own new user namespace, after giving up setgroups. @return 0 or -errno */
+int child_map_self(const char *uids, const char *gids);
+
 #endif

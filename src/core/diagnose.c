@@ -120,3 +120,10 @@ int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int au
 	err_fix(err, "`pidbox run --explain` shows how far it gets; strace -f shows the call");
 	return r;
 }
+
+int diagnose_call(enum step_op op, uint32_t kinds, int errnum, struct pidbox_error *err)
+{
+	const struct pidbox_plan plan = { .rows = { { .op = op } }, .n_rows = 1, .kinds = kinds };
+
+	return diagnose_step(&plan, 0, errnum, 0, err);
+}

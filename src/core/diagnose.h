@@ -32,6 +32,9 @@ const struct diagnosis *diagnose_find(enum step_op op, int errnum);
 const char *diagnose_doing(enum step_op op);
 int diagnose_exit_status(enum step_op op, int errnum);
 
+/* the words for a step that was tried outside of any plan, on PIDBOX_NS_* kinds. @return -errnum */
+int diagnose_call(enum step_op op, uint32_t kinds, int errnum, struct pidbox_error *err);
+
 /* diagnose_table.c */
 extern const struct diagnosis diagnoses[];
 extern const size_t diagnoses_count;

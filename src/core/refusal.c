@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "kern/caps.h"
 #include "kern/ns.h"
+#include "kern/scout.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -48,6 +49,17 @@ static bool is_the_machines_admin(void)
 	return ns_user_is_initial() && caps_get(&caps) == 0 && (caps.effective & CAPS_SYS_ADMIN);
 }
 
+bool refusal_by_sysctl(struct pidbox_error *err)
+{
+	if (number_in("/proc/sys/kernel/unprivileged_userns_clone") != 0 || is_the_machines_admin())
+		return false;
+	err->code = PIDBOX_CODE_USERNS_DISABLED;
+	err_why(err, "the sysctl kernel.unprivileged_userns_clone is 0: only who has CAP_SYS_ADMIN in the "
+		     "machine's own user namespace may make another");
+	err_fix(err, "sysctl kernel.unprivileged_userns_clone=1 (as root of the machine), or run as that root");
+	return true;
+}
+
 bool refusal_by_apparmor(struct pidbox_error *err)
 {
 	char exe[256];
@@ -61,38 +73,37 @@ bool refusal_by_apparmor(struct pidbox_error *err)
 	err_why(err, "kernel.apparmor_restrict_unprivileged_userns=1 and %s has no AppArmor profile that allows userns",
 		n > 0 ? exe : "this program");
 	err_fix(err,
-		"as root, give this one binary a profile: /etc/apparmor.d/pidbox with "
-		"\"profile pidbox %s flags=(unconfined) { userns, }\", then apparmor_parser -r it; or run as root",
-		n > 0 ? exe : "PATH");
+		"as root, give this one binary a profile: `pidbox doctor --install-apparmor` (without root it prints "
+		"it); or run as root");
+	return true;
+}
+
+bool refusal_by_seccomp(struct pidbox_error *err)
+{
+	if (!seccomp_filtered())
+		return false;
+	err->code = PIDBOX_CODE_USERNS_SECCOMP;
+	err_why(err, "a seccomp filter is active (Seccomp: 2 in /proc/self/status): the container runtime blocks new "
+		     "namespaces; the kernel itself would allow them");
+	err_fix(err, "start the outer container with a seccomp profile that allows clone and unshare with namespaces");
+	return true;
+}
+
+bool refusal_by_chroot(struct pidbox_error *err)
+{
+	if (!chrooted())
+		return false;
+	err_why(err, "the caller is in a chroot, and the kernel makes no user namespace there (clone(2))");
+	err_fix(err, "enter the directory by pivot_root instead of chroot, or run as root");
 	return true;
 }
 
 void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err)
 {
-	if (user_namespace && number_in("/proc/sys/kernel/unprivileged_userns_clone") == 0 &&
-	    !is_the_machines_admin()) {
-		err->code = PIDBOX_CODE_USERNS_DISABLED;
-		err_why(err, "the sysctl kernel.unprivileged_userns_clone is 0: only who has CAP_SYS_ADMIN in the "
-			     "machine's own user namespace may make another");
-		err_fix(err, "sysctl kernel.unprivileged_userns_clone=1 (as root of the machine), or run as that root");
+	if (user_namespace && (refusal_by_sysctl(err) || refusal_by_apparmor(err)))
 		return;
-	}
-	if (user_namespace && refusal_by_apparmor(err))
+	if (refusal_by_seccomp(err) || (user_namespace && refusal_by_chroot(err)))
 		return;
-	if (seccomp_filtered()) {
-		err->code = PIDBOX_CODE_USERNS_SECCOMP;
-		err_why(err, "a seccomp filter is active (Seccomp: 2 in /proc/self/status): the container runtime "
-			     "blocks new "
-			     "namespaces; the kernel itself would allow them");
-		err_fix(err, "start the outer container with a seccomp profile that allows clone and unshare with "
-			     "namespaces");
-		return;
-	}
-	if (user_namespace && chrooted()) {
-		err_why(err, "the caller is in a chroot, and the kernel makes no user namespace there (clone(2))");
-		err_fix(err, "enter the directory by pivot_root instead of chroot, or run as root");
-		return;
-	}
 	if (!user_namespace) {
 		err->code = PIDBOX_CODE_NEED_USERNS;
 		err_why(err, "CAP_SYS_ADMIN is there, yet a security module refuses new namespaces");
@@ -100,28 +111,33 @@ void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err)
 	}
 }
 
+struct first_refused {
+	uint32_t kinds;
+	size_t at;
+};
+
+static void find_refused(void *arg)
+{
+	struct first_refused *f = arg;
+
+	for (size_t i = 0; i < ns_kinds_count && f->at == ns_kinds_count; i++)
+		if ((f->kinds & ns_kinds[i].bit) && unshare((int)ns_kinds[i].clone_flag) < 0) {
+			if (errno == ENOSPC || errno == EUSERS)
+				f->at = i;
+			return;
+		}
+}
+
 /*
  * Which kind is refused: a child that nobody sees makes them one after the other, as the clone would have, and ends.
- * Its exit signal is 0: the status is there whatever the caller does with SIGCHLD (clone(2), wait(2)).
  * @return its row in ns_kinds; ns_kinds_count when nothing is refused any more
  */
 static size_t kind_at_limit(uint32_t kinds)
 {
-	pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
-	int status;
+	struct first_refused f = { .kinds = kinds, .at = ns_kinds_count };
 
-	if (pid == 0) {
-		for (size_t i = 0; i < ns_kinds_count; i++)
-			if ((kinds & ns_kinds[i].bit) && unshare((int)ns_kinds[i].clone_flag) < 0)
-				_exit(errno == ENOSPC || errno == EUSERS ? (int)i + 1 : 0);
-		_exit(0);
-	}
-	if (pid < 0)
-		return ns_kinds_count;
-	while (waitpid(pid, &status, __WALL) < 0)
-		if (errno != EINTR)
-			return ns_kinds_count;
-	return WIFEXITED(status) && WEXITSTATUS(status) > 0 ? (size_t)WEXITSTATUS(status) - 1 : ns_kinds_count;
+	(void)scout_send(0, find_refused, &f, sizeof(f));
+	return f.at;
 }
 
 /*

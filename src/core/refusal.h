@@ -8,8 +8,14 @@
 
 /** After EPERM and its kin: code, why and fix, when a layer can be named. */
 void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err);
-/** AppArmor lets the clone of a user namespace succeed and refuses what follows. @return true when that is it */
+/*
+ * The layers one by one, whether anything was refused already or not. Each fills code, why and fix when it would.
+ * AppArmor lets the clone of a user namespace succeed and refuses what follows.
+ */
+bool refusal_by_sysctl(struct pidbox_error *err);
 bool refusal_by_apparmor(struct pidbox_error *err);
+bool refusal_by_seccomp(struct pidbox_error *err);
+bool refusal_by_chroot(struct pidbox_error *err);
 /** After ENOSPC: which limit of these PIDBOX_NS_* kinds, and in which user namespace, as far as that can be known. */
 void refusal_by_limit(uint32_t kinds, struct pidbox_error *err);
 

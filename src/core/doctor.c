@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/doctor.h"
+
+#include "base/err.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "core/child.h"
+#include "kern/caps.h"
+#include "kern/idmap.h"
+#include "kern/ns.h"
+#include "kern/scout.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+/* ------------------------------------------------------------ putting down */
+
+static const char *keep(struct pidbox_doctor *d, const char *text)
+{
+	const char *kept = text[0] != '\0' ? pool_text(&d->pool, text, strlen(text)) : NULL;
+
+	d->no_memory |= text[0] != '\0' && kept == NULL;
+	return kept;
+}
+
+/* Which layer a code stands for. */
+static const char *const layers[PIDBOX_CODE_MAX_] = {
+	[PIDBOX_CODE_PROC_MASKED] = "mount",
+	[PIDBOX_CODE_USERNS_DISABLED] = "sysctl",
+	[PIDBOX_CODE_USERNS_APPARMOR] = "security module",
+	[PIDBOX_CODE_USERNS_SECCOMP] = "seccomp",
+	[PIDBOX_CODE_NEED_USERNS] = "security module",
+	[PIDBOX_CODE_NS_LIMIT] = "limit",
+	[PIDBOX_CODE_BOX_DEAD] = "namespace",
+	[PIDBOX_CODE_IDMAP] = "id map",
+	[PIDBOX_CODE_TTY] = "device",
+	[PIDBOX_CODE_PROC_LIMIT] = "limit",
+};
+
+static const char *layer_of(const struct pidbox_error *err)
+{
+	if (layers[err->code] != NULL)
+		return layers[err->code];
+	switch (err->errnum) {
+	case EROFS:
+	case ENOENT:
+	case ENOTDIR:
+		return "mount";
+	case ENOSYS:
+	case EINVAL:
+	case ENODEV:
+	case ENOTTY:
+	case ENOPROTOOPT:
+	case EOPNOTSUPP:
+		return "kernel";
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EFBIG:
+	case ENOSPC:
+		return "limit";
+	default:
+		return NULL;
+	}
+}
+
+static void put(struct pidbox_doctor *d, const struct pidbox_check *check)
+{
+	if (d->n_checks < DOCTOR_MAX_CHECKS)
+		d->checks[d->n_checks++] = *check;
+}
+
+void doctor_works(struct pidbox_doctor *d, const char *name, const char *format, ...)
+{
+	struct pidbox_check check = { .name = keep(d, name), .status = PIDBOX_CHECK_WORKS };
+	char seen[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(seen, sizeof(seen), format, ap);
+	va_end(ap);
+	check.why = keep(d, seen);
+	put(d, &check);
+}
+
+void doctor_failed(struct pidbox_doctor *d, const char *name, enum pidbox_check_status status,
+		   const struct pidbox_error *err)
+{
+	struct pidbox_check check = {
+		.name = keep(d, name),
+		.status = status,
+		.code = err->code,
+		.layer = layer_of(err),
+		.why = keep(d, err->why),
+		.fix = keep(d, err->fix),
+	};
+
+	put(d, &check);
+}
+
+/* ------------------------------------------------------------ trying */
+
+int doctor_try_box(struct pidbox_doctor *d, const struct pidbox_spec *spec, struct pidbox_error *err)
+{
+	struct pidbox *box = NULL;
+	int r;
+
+	if (d->has_no_child) {
+		*err = d->no_child;
+		return -err->errnum;
+	}
+	r = pidbox_spawn(spec, &box, err);
+	if (r == 0)
+		pidbox_free(box);
+	return r;
+}
+
+int doctor_send(struct pidbox_doctor *d, uint32_t kinds, void (*look)(void *found), void *found, size_t size)
+{
+	return d->has_no_child ? -d->no_child.errnum : scout_send(ns_clone_flags(kinds), look, found, size);
+}
+
+uint32_t doctor_with_rights(const struct pidbox_doctor *d, uint32_t kinds)
+{
+	return d->caps & CAPS_SYS_ADMIN ? kinds : kinds | PIDBOX_NS_USER;
+}
+
+int doctor_map_ids(uint32_t uid, uint32_t gid)
+{
+	const struct pidbox_idrange uids = { uid, uid, 1 }, gids = { gid, gid, 1 };
+
+	char uid_map[48], gid_map[48];
+
+	(void)idmap_format(&uids, 1, uid_map, sizeof(uid_map));
+	(void)idmap_format(&gids, 1, gid_map, sizeof(gid_map));
+	return child_map_self(uid_map, gid_map);
+}
+
+static void level(struct doctor_nest *nest)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, ns_clone_flags(nest->kinds) | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid < 0) {
+		nest->errnum = errno;
+		return;
+	}
+	if (pid == 0) {
+		int r = nest->kinds & PIDBOX_NS_USER ? doctor_map_ids(nest->uid, nest->gid) : 0;
+
+		/* The one above ends, and with it the kernel ends this one (R8). */
+		nest->errnum = -r;
+		if (r == 0) {
+			nest->levels++;
+			level(nest);
+		}
+		_exit(0);
+	}
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
+static void look_at_levels(void *found)
+{
+	struct doctor_nest *nest = found;
+
+	nest->errnum = -(nest->kinds & PIDBOX_NS_USER ? doctor_map_ids(nest->uid, nest->gid) : 0);
+	if (nest->errnum != 0)
+		return;
+	nest->levels = 1;
+	level(nest);
+}
+
+int doctor_nest(struct pidbox_doctor *d, struct doctor_nest *ret)
+{
+	struct doctor_nest nest = {
+		.kinds = doctor_with_rights(d, PIDBOX_NS_PID),
+		.uid = geteuid(),
+		.gid = getegid(),
+	};
+	int r = doctor_send(d, nest.kinds, look_at_levels, &nest, sizeof(nest));
+
+	if (r == 0 && nest.levels == 0)
+		r = -nest.errnum;
+	if (r == 0)
+		*ret = nest;
+	return r;
+}
+
+/* ------------------------------------------------------------ the whole */
+
+int pidbox_doctor(uint32_t flags, struct pidbox_doctor **ret, struct pidbox_error *err)
+{
+	struct pidbox_doctor *d;
+	struct caps caps = { 0 };
+
+	if (flags != 0)
+		return err_set(err, 0, PIDBOX_CODE_USAGE, "a flag of pidbox_doctor is not known");
+	d = calloc(1, sizeof(*d));
+	if (d == NULL)
+		return err_no_memory(err, "looking at what works");
+	if (caps_get(&caps) == 0)
+		d->caps = caps.effective;
+	d->dumpable = prctl(PR_GET_DUMPABLE) == 1;
+	doctor_check_box(d);
+	doctor_check_machine(d);
+	doctor_check_kernel(d);
+	if (d->no_memory) {
+		pidbox_doctor_free(d);
+		return err_no_memory(err, "looking at what works");
+	}
+	*ret = d;
+	return 0;
+}
+
+bool pidbox_doctor_default_box(const struct pidbox_doctor *d)
+{
+	return d->default_box;
+}
+
+int pidbox_doctor_check(const struct pidbox_doctor *d, size_t index, struct pidbox_check *ret)
+{
+	if (index >= d->n_checks)
+		return -ENOENT;
+	*ret = d->checks[index];
+	return 0;
+}
+
+void pidbox_doctor_free(struct pidbox_doctor *d)
+{
+	if (d == NULL)
+		return;
+	pool_free(&d->pool);
+	free(d);
+}
