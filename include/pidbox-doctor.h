@@ -29,7 +29,7 @@ struct pidbox_doctor;
 
 enum pidbox_check_status {
 	PIDBOX_CHECK_WORKS,
-	PIDBOX_CHECK_LIMITED, /**< boxes work; something that they can have is missing, or done in an older way */
+	PIDBOX_CHECK_LIMITED, /**< it works, but not for everybody or not all of it, or in an older way */
 	PIDBOX_CHECK_REFUSED,
 };
 

@@ -14,7 +14,9 @@
 #define FREE_MEMORY     "free memory, or raise the limit (ulimit -v, the cgroup's)"
 #define TRY_AGAIN       "try again; `pidbox run --explain` shows how far it gets"
 #define BE_ROOT         "pidbox run as root"
-#define MOUNT_DEVPTS    "mount -t devpts devpts /dev/pts, or run without --tty"
+#define MOUNT_PTS       "mount -t devpts -o ptmxmode=666 devpts /dev/pts"
+#define MOUNT_DEVPTS    "mkdir -p /dev/pts; " MOUNT_PTS "; or run without --tty"
+#define MAKE_PTMX       "as root: mkdir -p /dev/pts; " MOUNT_PTS "; ln -s pts/ptmx /dev/ptmx; or run without --tty"
 #define NO_PROC_DIR     "there is no directory /proc here"
 #define PROC_NO_DIR     "/proc is not a directory here"
 #define MAKE_PROC_DIR   "make one (mkdir /proc), or use --proc keep"
@@ -66,7 +68,7 @@ const struct diagnosis diagnoses[] = {
 	  "use a Linux kernel of version 5.10 or later", NULL },
 	{ STEP_LOAD_INIT, EBUSY, PIDBOX_CODE_NONE, "somebody has mapped the memory file writable",
 	  "leave tools out that map foreign descriptors", NULL },
-	{ STEP_OPEN_TTY, ENOENT, PIDBOX_CODE_TTY, "there is no /dev/ptmx here", MOUNT_DEVPTS, probe_ptmx },
+	{ STEP_OPEN_TTY, ENOENT, PIDBOX_CODE_TTY, "there is no /dev/ptmx here", MAKE_PTMX, probe_ptmx },
 	{ STEP_OPEN_TTY, EIO, PIDBOX_CODE_TTY, "/dev/ptmx belongs to no devpts here", MOUNT_DEVPTS, NULL },
 	{ STEP_OPEN_TTY, EACCES, PIDBOX_CODE_TTY, "/dev/ptmx may not be opened by this user (ptmxmode of the devpts)",
 	  "link /dev/ptmx to a devpts mounted with ptmxmode=666, or run without --tty", NULL },

@@ -138,23 +138,31 @@ int doctor_map_ids(uint32_t uid, uint32_t gid)
 	return child_map_self(uid_map, gid_map);
 }
 
+static void level(struct doctor_nest *nest);
+
+/* In the one that was made just now. */
+static void level_inside(struct doctor_nest *nest)
+{
+	nest->op = STEP_MAP_SELF;
+	nest->errnum = nest->kinds & PIDBOX_NS_USER ? -doctor_map_ids(nest->uid, nest->gid) : 0;
+	if (nest->errnum != 0)
+		return;
+	nest->levels++;
+	level(nest);
+}
+
+/* Each lives until those below it have ended; when the first one is killed, so are all (R8). */
 static void level(struct doctor_nest *nest)
 {
 	pid_t pid = (pid_t)syscall(SYS_clone, ns_clone_flags(nest->kinds) | SIGCHLD, 0, 0, 0, 0);
 
 	if (pid < 0) {
+		nest->op = STEP_CLONE;
 		nest->errnum = errno;
 		return;
 	}
 	if (pid == 0) {
-		int r = nest->kinds & PIDBOX_NS_USER ? doctor_map_ids(nest->uid, nest->gid) : 0;
-
-		/* The one above ends, and with it the kernel ends this one (R8). */
-		nest->errnum = -r;
-		if (r == 0) {
-			nest->levels++;
-			level(nest);
-		}
+		level_inside(nest);
 		_exit(0);
 	}
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -163,16 +171,10 @@ static void level(struct doctor_nest *nest)
 
 static void look_at_levels(void *found)
 {
-	struct doctor_nest *nest = found;
-
-	nest->errnum = -(nest->kinds & PIDBOX_NS_USER ? doctor_map_ids(nest->uid, nest->gid) : 0);
-	if (nest->errnum != 0)
-		return;
-	nest->levels = 1;
-	level(nest);
+	level_inside(found);
 }
 
-int doctor_nest(struct pidbox_doctor *d, struct doctor_nest *ret)
+void doctor_nest(struct pidbox_doctor *d, struct doctor_nest *ret)
 {
 	struct doctor_nest nest = {
 		.kinds = doctor_with_rights(d, PIDBOX_NS_PID),
@@ -181,11 +183,11 @@ int doctor_nest(struct pidbox_doctor *d, struct doctor_nest *ret)
 	};
 	int r = doctor_send(d, nest.kinds, look_at_levels, &nest, sizeof(nest));
 
-	if (r == 0 && nest.levels == 0)
-		r = -nest.errnum;
-	if (r == 0)
-		*ret = nest;
-	return r;
+	if (r < 0) {
+		nest.op = STEP_CLONE;
+		nest.errnum = -r;
+	}
+	*ret = nest;
 }
 
 /* ------------------------------------------------------------ the whole */

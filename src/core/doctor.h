@@ -60,9 +60,9 @@ void doctor_check_kernel(struct pidbox_doctor *d);
 struct doctor_nest {
 	uint32_t kinds, uid, gid;
 	int levels;
-	int errnum; /* that of the one which could not be made */
+	enum step_op op; /* what was refused at the one that could not be made */
+	int errnum;
 };
-/** @return 0 and *ret, or -errno */
-int doctor_nest(struct pidbox_doctor *d, struct doctor_nest *ret);
+void doctor_nest(struct pidbox_doctor *d, struct doctor_nest *ret);
 
 #endif

@@ -115,7 +115,6 @@ static bool is_in_default_box(uint32_t kind)
 	return kind & (PIDBOX_NS_PID | PIDBOX_NS_MOUNT | PIDBOX_NS_UTS | PIDBOX_NS_IPC);
 }
 
-/* One that a default box does without is no reason to call the machine unfit. */
 static void check_kind(struct pidbox_doctor *d, const struct ns_kind *kind)
 {
 	char name[32], path[80], limit[32];
@@ -126,7 +125,7 @@ static void check_kind(struct pidbox_doctor *d, const struct ns_kind *kind)
 	if (try_kind(d, kind->bit, &err) < 0) {
 		d->has_no_user_ns |= kind->bit == PIDBOX_NS_USER;
 		d->has_no_ns |= needed;
-		doctor_failed(d, name, needed ? PIDBOX_CHECK_REFUSED : PIDBOX_CHECK_LIMITED, &err);
+		doctor_failed(d, name, PIDBOX_CHECK_REFUSED, &err);
 		return;
 	}
 	(void)snprintf(path, sizeof(path), "/proc/sys/user/%s", kind->limit);
@@ -140,21 +139,23 @@ static void check_kind(struct pidbox_doctor *d, const struct ns_kind *kind)
 
 static void check_nesting(struct pidbox_doctor *d)
 {
-	struct doctor_nest nest = { 0 };
+	struct doctor_nest nest;
 	struct pidbox_error err;
-	int r = doctor_nest(d, &nest);
 
-	if (r == 0)
-		doctor_works(d, "nesting", "%d more levels of PID namespaces can be made below this one, then %s",
-			     nest.levels,
-			     nest.errnum == EAGAIN ? "a limit of processes ends it"
-						   : "the kernel ends it (32 levels, or a limit of namespaces)");
-	else if (d->has_no_child)
-		doctor_failed(d, "nesting", PIDBOX_CHECK_REFUSED, &d->no_child);
-	else {
-		(void)diagnose_call(STEP_CLONE, doctor_with_rights(d, PIDBOX_NS_PID), -r, &err);
-		doctor_failed(d, "nesting", PIDBOX_CHECK_REFUSED, &err);
+	/* The maps of a caller that is not dumpable are another's to write, and without one there is no level below. */
+	if (!d->dumpable && (doctor_with_rights(d, 0) & PIDBOX_NS_USER))
+		return;
+	doctor_nest(d, &nest);
+	if (nest.levels > 0) {
+		doctor_works(d, "nesting", "%d more levels can be made below this one; %s", nest.levels,
+			     nest.errnum == EAGAIN ? "there a limit of processes ended it" : "the kernel's end is 32");
+		return;
 	}
+	if (d->has_no_child)
+		err = d->no_child;
+	else
+		(void)diagnose_call(nest.op, nest.kinds, nest.errnum, &err);
+	doctor_failed(d, "nesting", PIDBOX_CHECK_REFUSED, &err);
 }
 
 /* ------------------------------------------------------------ /proc */
@@ -204,7 +205,7 @@ static void check_subordinate_ids(struct pidbox_doctor *d)
 		return;
 	}
 	if (facts_gather(&spec, facts, &err) < 0 || doctor_try_box(d, &spec, &err) < 0) {
-		doctor_failed(d, "subordinate ids", PIDBOX_CHECK_LIMITED, &err);
+		doctor_failed(d, "subordinate ids", PIDBOX_CHECK_REFUSED, &err);
 	} else {
 		put_ranges(&facts->subuids, uids, sizeof(uids));
 		put_ranges(&facts->subgids, gids, sizeof(gids));
@@ -252,7 +253,7 @@ static void check_helpers(struct pidbox_doctor *d)
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
 		if (!find_program(programs[i], path, sizeof(path))) {
 			(void)diagnose_call(STEP_MAP_HELPER, 0, ENOENT, &err);
-			doctor_failed(d, name, PIDBOX_CHECK_LIMITED, &err);
+			doctor_failed(d, name, PIDBOX_CHECK_REFUSED, &err);
 			return;
 		}
 		right[i] = right_of(path);
@@ -266,7 +267,7 @@ static void check_helpers(struct pidbox_doctor *d)
 			err_fix(&err, right[i] == NULL
 					      ? "install the package uidmap again, or use --map me or --map root"
 					      : "use --map me or --map root, or start without no_new_privs");
-			doctor_failed(d, name, PIDBOX_CHECK_LIMITED, &err);
+			doctor_failed(d, name, PIDBOX_CHECK_REFUSED, &err);
 			return;
 		}
 	}
@@ -282,7 +283,7 @@ static void check_terminal(struct pidbox_doctor *d)
 
 	if (r < 0) {
 		(void)diagnose_call(STEP_OPEN_TTY, 0, -r, &err);
-		doctor_failed(d, "terminal", PIDBOX_CHECK_LIMITED, &err);
+		doctor_failed(d, "terminal", PIDBOX_CHECK_REFUSED, &err);
 		return;
 	}
 	(void)close(slave);

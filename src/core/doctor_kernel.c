@@ -72,7 +72,8 @@ static int try_pid_namespace_of(void)
 
 static int try_translation(void)
 {
-	CLEANUP(cleanup_close) int ns = sys_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	CLEANUP(cleanup_close) int fd = sys_pidfd_open(getpid(), 0);
+	CLEANUP(cleanup_close) int ns = fd < 0 ? fd : pidns_of_pidfd(fd);
 	int pid = ns < 0 ? ns : pidns_pid_in(ns, getpid());
 
 	return pid < 0 ? pid : 0;
@@ -101,11 +102,6 @@ static int try_peer_pidfd(void)
 	(void)close(pair[0]);
 	(void)close(pair[1]);
 	return r;
-}
-
-static int try_last_pid(void)
-{
-	return faccessat(AT_FDCWD, "/proc/sys/kernel/ns_last_pid", F_OK, 0) < 0 ? -errno : 0;
 }
 
 /* ------------------------------------------------------------ in a box's namespaces */
@@ -185,7 +181,6 @@ static const struct ability abilities[] = {
 	  false, try_pidfd_signal, 0 },
 	{ "fsmount of a procfs", "5.2", "leaks are looked for in the caller's /proc, where there is one", false,
 	  INSIDE(detached) },
-	{ "ns_last_pid", "3.3 with CONFIG_CHECKPOINT_RESTORE", "--first-pid is refused", false, try_last_pid, 0 },
 	{ "setns of several kinds", "5.8", "exec enters the namespaces of foreign boxes one by one", false,
 	  INSIDE(setns) },
 	{ "close_range", "5.11", "descriptors are closed one by one", false, try_close_range, 0 },
@@ -221,19 +216,30 @@ static void put_missing(struct pidbox_doctor *d, const char *name, const struct 
 	doctor_failed(d, name, a->needed ? PIDBOX_CHECK_REFUSED : PIDBOX_CHECK_LIMITED, &err);
 }
 
-/* It would be the machine's own before: that is found out without writing. */
-static void check_pid_max(struct pidbox_doctor *d)
+/* What an option needs is told as by that option's step. */
+static void put_step(struct pidbox_doctor *d, const char *name, enum step_op op, int errnum)
 {
-	static const char name[] = "kernel: pid_max per namespace";
 	struct pidbox_error err;
-	int r = d->has_no_child ? -EAGAIN : pidmax_is_per_namespace();
 
-	if (r == 1) {
+	if (errnum == 0) {
 		doctor_works(d, name, "%s", "");
 		return;
 	}
-	(void)diagnose_call(STEP_PID_MAX, 0, r == 0 ? EPERM : -r, &err);
-	doctor_failed(d, name, PIDBOX_CHECK_LIMITED, &err);
+	(void)diagnose_call(op, 0, errnum, &err);
+	doctor_failed(d, name, PIDBOX_CHECK_REFUSED, &err);
+}
+
+/* Before it was per namespace a write would have changed the machine's: this is found out without writing. */
+static int pid_max_errnum(const struct pidbox_doctor *d)
+{
+	int r = d->has_no_child ? -d->no_child.errnum : pidmax_is_per_namespace();
+
+	return r == 1 ? 0 : r == 0 ? EPERM : -r;
+}
+
+static int last_pid_errnum(void)
+{
+	return faccessat(AT_FDCWD, "/proc/sys/kernel/ns_last_pid", F_OK, 0) < 0 ? errno : 0;
 }
 
 void doctor_check_kernel(struct pidbox_doctor *d)
@@ -259,5 +265,6 @@ void doctor_check_kernel(struct pidbox_doctor *d)
 		else
 			doctor_works(d, name, "%s", "");
 	}
-	check_pid_max(d);
+	put_step(d, "kernel: ns_last_pid", STEP_FIRST_PID, last_pid_errnum());
+	put_step(d, "kernel: pid_max per namespace", STEP_PID_MAX, pid_max_errnum(d));
 }

@@ -38,7 +38,7 @@ static bool is_refused(struct pidbox_doctor *d, const char *name, bool refused, 
 
 	if (!refused || !by(&err))
 		return false;
-	doctor_failed(d, name, d->default_box ? PIDBOX_CHECK_LIMITED : PIDBOX_CHECK_REFUSED, &err);
+	doctor_failed(d, name, PIDBOX_CHECK_REFUSED, &err);
 	return true;
 }
 
