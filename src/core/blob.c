@@ -9,7 +9,7 @@ enum { BLOB_MAX = 256 * 1024 * 1024 };
 
 static int reserve(struct blob *b, size_t len)
 {
-	size_t size = b->size > 0 ? b->size : b->first > 0 ? b->first : 8192;
+	size_t size = b->size > 0 ? b->size : b->first > 0 ? b->first : 4064;
 	char *data;
 
 	if (b->error != 0)

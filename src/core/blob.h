@@ -9,7 +9,7 @@
 struct blob {
 	char *data;
 	size_t len, size;
-	size_t first; /* how much to begin with; 0: 8192 */
+	size_t first; /* how much to begin with; 0: what is a page together with the allocator's own */
 	int error;    /* -ENOMEM once an allocation has failed; everything after it does nothing */
 };
 

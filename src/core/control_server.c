@@ -354,7 +354,8 @@ static int make_room(struct server *s)
 	return 0;
 }
 
-static void accept_some(struct server *s, struct pidbox *box)
+/* @return true: there may be more */
+static bool accept_some(struct server *s, struct pidbox *box)
 {
 	for (int k = 0; k < ACCEPTS_A_TURN; k++) {
 		int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
@@ -367,7 +368,7 @@ static void accept_some(struct server *s, struct pidbox *box)
 		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
 			mute(s);
 		if (fd < 0)
-			return;
+			return false;
 		/* Of another user nothing is wanted; it must not cost the place of one of ours. */
 		r = control_peer_user(fd, &peer);
 		if (r == 0)
@@ -380,6 +381,7 @@ static void accept_some(struct server *s, struct pidbox *box)
 		s->connections[s->n++] = (struct server_connection){ .fd = fd, .since_us = now_us() };
 		serve(s, box, s->n - 1); /* mostly it has spoken already */
 	}
+	return true;
 }
 
 /* ------------------------------------------------------------ turns */
@@ -402,7 +404,7 @@ void server_turn(struct server *s, struct pidbox *box)
 		int fd = events[k].data.fd;
 
 		if (fd == s->listener)
-			accept_some(s, box);
+			(void)accept_some(s, box);
 		for (unsigned i = 0; i < s->n && fd != s->listener; i++) {
 			if (s->connections[i].fd == fd) {
 				serve(s, box, i);
@@ -452,8 +454,8 @@ static void tell_end(int fd, struct control_reply *reply, const char *record, si
 
 void server_take_last(struct server *s, struct pidbox *box)
 {
-	for (int i = 0; i < BACKLOG / ACCEPTS_A_TURN && s->listener >= 0; i++)
-		accept_some(s, box);
+	for (int i = 0; i < BACKLOG / ACCEPTS_A_TURN && s->listener >= 0 && accept_some(s, box); i++)
+		continue;
 	for (unsigned i = s->n; i-- > 0;)
 		if (!s->connections[i].waits)
 			serve(s, box, i);

@@ -525,20 +525,16 @@ void plan_describe(const struct pidbox_plan *plan, size_t index, struct pidbox_s
 
 int pidbox_plan(const struct pidbox_spec *given, struct pidbox_plan **ret, struct pidbox_error *err)
 {
-	struct plan_facts *facts = calloc(1, sizeof(*facts));
+	struct plan_facts facts = { 0 };
 	struct pidbox_spec spec;
-	int r;
+	int r = spec_take(given, &spec, err);
 
-	if (facts == NULL)
-		return err_no_memory(err, "planning the box");
-	r = spec_take(given, &spec, err);
 	if (r == 0)
 		r = spec_check(&spec, err);
 	if (r == 0)
-		r = facts_gather(&spec, facts, err);
+		r = facts_gather(&spec, &facts, err);
 	if (r == 0)
-		r = plan_make(&spec, facts, ret, err);
-	free(facts);
+		r = plan_make(&spec, &facts, ret, err);
 	return r;
 }
 
