@@ -362,12 +362,15 @@ static int exec_status(const struct alone *a, int errnum)
 void alone_failed(struct box *b, uint32_t step, int errnum)
 {
 	struct alone *a = b->alone;
+	int r;
 
 	if (b->plan->steps[step].op != STEP_EXEC)
 		give_up(a, own_failure(a), "starting the command", errnum);
 	alone_return_terminal(b);
 	alone_say_exec_failed(a, errnum);
-	report_not_started(b, errnum);
+	r = report_not_started(b, errnum);
+	if (r < 0)
+		alone_say_no_report(a, -r);
 	_exit(a->manner == MANNER_TINI ? remapped(a, exec_status(a, errnum)) : exec_status(a, errnum));
 }
 

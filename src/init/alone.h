@@ -103,6 +103,7 @@ void alone_say_no_command(const struct alone *a);
 void alone_say_not_pid1(const struct alone *a);
 void alone_say_blind(const struct alone *a);
 void alone_say_lost(struct alone *a, int sig, enum loss why, bool inherited); /* inherited: it was so at our start */
+void alone_say_no_report(const struct alone *a, int errnum);
 void alone_say_spawned(const struct alone *a);
 void alone_say_signal(const struct alone *a, int sig);
 void alone_say_reaped(const struct alone *a, pid_t pid, int status);

@@ -95,6 +95,11 @@ void alone_say_errno(const struct alone *a, const char *what, int errnum)
 	end(&l);
 }
 
+void alone_say_no_report(const struct alone *a, int errnum)
+{
+	alone_say_errno(a, "warning: writing the report", errnum);
+}
+
 void alone_say_exec_failed(const struct alone *a, int errnum)
 {
 	struct line l;

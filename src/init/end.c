@@ -80,6 +80,7 @@ static void count_usage(struct box *b, bool all)
 void end_now(struct box *b)
 {
 	bool all;
+	int r = 0;
 
 	b->ended = true;
 	exec_box_ends(b);
@@ -92,10 +93,12 @@ void end_now(struct box *b)
 	/* The front has stopped with the command, in our group: it has the end to tell now. */
 	if ((b->stopped || b->front_told) && (b->plan->flags & WIRE_SHARED_GROUP))
 		(void)kill(0, SIGCONT);
-	if (b->front_gone)
-		report_write(b);
-	else
+	if (!b->front_gone)
 		box_send_result(b);
+	else
+		r = report_write(b);
+	if (r < 0 && b->alone != NULL) /* else nobody is left to hear of it */
+		alone_say_no_report(b->alone, -r);
 	/* As PID 1: and the kernel kills and reaps whatever is left (R8). */
 	_exit(b->alone != NULL ? alone_status(b) : 0);
 }

@@ -242,8 +242,8 @@ void survey_kill_session(struct box *b, pid_t session);
 unsigned survey_sessions(struct box *b, pid_t *sessions, unsigned n); /* keeps those that have members; how many */
 
 /* report.c */
-void report_write(struct box *b);
-void report_not_started(struct box *b, int errnum);
+int report_write(struct box *b); /* @return 0, or -errno of writing the report; so does the next */
+int report_not_started(struct box *b, int errnum);
 void report_keep_leak(struct box *b, const struct wire_leak *leak);
 
 #endif

@@ -35,7 +35,7 @@ static const char *containment_of(const struct box *b)
 	return b->plan->flags & WIRE_SUBREAPER ? "subreaper" : "pidns";
 }
 
-static void write_to(struct box *b, int fd, bool with_status)
+static int write_to(struct box *b, int fd, bool with_status)
 {
 	static char buf[4096];
 	struct sink s = SINK_FD(buf, sizeof(buf), fd);
@@ -53,7 +53,7 @@ static void write_to(struct box *b, int fd, bool with_status)
 	};
 
 	if (fd < 0)
-		return;
+		return 0;
 	if (with_status) { /* core/entry.h */
 		sink_str(&s, "exit ");
 		sink_num(&s, record_exit_status(&b->result, b->plan->flags & WIRE_FAIL_ON_LEAK));
@@ -63,11 +63,11 @@ static void write_to(struct box *b, int fd, bool with_status)
 	}
 	record_write(&s, &rec);
 	sink_str(&s, "\n");
-	(void)sink_end(&s); /* a full disk: nobody is left to hear of it */
+	return (int)sink_end(&s);
 }
 
 /* The command could not be executed. */
-void report_not_started(struct box *b, int errnum)
+int report_not_started(struct box *b, int errnum)
 {
 	struct pidbox_error err = {
 		.errnum = errnum,
@@ -89,15 +89,15 @@ void report_not_started(struct box *b, int errnum)
 	struct sink s = SINK_FD(buf, sizeof(buf), b->plan->report_fd);
 
 	if (b->plan->report_fd < 0)
-		return;
+		return 0;
 	record_write(&s, &rec);
 	sink_str(&s, "\n");
-	(void)sink_end(&s);
+	return (int)sink_end(&s);
 }
 
-void report_write(struct box *b)
+int report_write(struct box *b)
 {
 	/* A report may go to a pipe that nobody reads: that one last. */
-	write_to(b, b->plan->kept_fd, true);
-	write_to(b, b->plan->report_fd, false);
+	(void)write_to(b, b->plan->kept_fd, true);
+	return write_to(b, b->plan->report_fd, false);
 }

@@ -472,6 +472,30 @@ def five_hundred_zombies_at_once(t, pid1):
     many_zombies(t, pid1, 500)
 
 
+def stream_of_orphans(t, pid1, n, alive=64):
+    """The next one comes only when one of the last 64 has been reaped: who falls behind, or forgets one, never ends it."""
+    m = own(t, pid1)
+    for opts in [], ['-w']:
+        with t.case(opts):
+            r = m.run(*opts, 'orphans', str(n), str(alive), timeout=80)
+            found = re.fullmatch(r'made (\d+) most (\d+) left 0\n', r.out)
+            if t.ok(r.code == 0 and found, f'status {r.code}, {r.out!r} {short(r.err)}'):
+                t.eq(int(found[1]), n, 'orphans made')
+                t.ok(int(found[2]) <= alive, f'{found[2]} zombies, and {alive} may be alive')
+            t.ok(re.fullmatch(f'({ERROR})+' if opts else '', r.err), f'standard error: {short(r.err)}')
+    gone(t, m)
+
+
+@each({'as PID 1': True, 'not PID 1': False}, modes='root', limit=120, serial=True)
+def twenty_thousand_orphans_in_a_stream(t, pid1):
+    stream_of_orphans(t, pid1, 20000)
+
+
+@both
+def a_thousand_orphans_in_a_stream(t, pid1):
+    stream_of_orphans(t, pid1, 1000)
+
+
 @both
 def warns_of_what_it_reaps(t, pid1):
     m = own(t, pid1)

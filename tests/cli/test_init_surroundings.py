@@ -55,6 +55,58 @@ def standard_error_that_takes_nothing(t, pid1):
 
 
 @both
+def no_room_for_the_report(t, pid1):
+    """A full disk, /dev/full: the status is left alone, and it is said; the same when the command could not be executed."""
+    m = own(t, pid1)
+    said = 'pidbox-init: warning: writing the report: No space left on device\n'
+    for command, code, more in ([*SH, 'daemonize; exit 3'], 3, ''), (['/nonesuch'], 127, 'pidbox-init: /nonesuch: [^\n]*\n'):
+        m.gives(['--report', '/dev/full', *command], code, err=more + said)
+    gone(t, m)
+    with open('/dev/full', 'w') as full:
+        r = m.run('--report', '/dev/full', *SH, 'exit 4', stderr=full)
+        t.eq(r.code, 4, 'status with nowhere to say it')
+
+
+@each({'as PID 1': True, 'not PID 1': False}, modes='root,userns')
+def a_full_file_system(t, pid1):
+    """A tmpfs of one page, filled: the report is cut, which is said; words for standard error there are lost."""
+    m = own(t, pid1)
+    script = 'mount -t tmpfs -o size=4k,mode=755 none full && head -c 4096 /dev/zero >full/filled; "$@"'
+    os.mkdir(t.path('full'))
+    end = ['unshare', '-m', *SH, script, 'sh']
+    r = t.run([*end, *m.argv('--report', t.path('full/report'), *SH, 'exit 3')])
+    t.eq((r.code, r.err), (3, 'pidbox-init: warning: writing the report: No space left on device\n'), 'status, standard error')
+    r = t.run([*end, *SH, 'exec "$@" 2>full/log', 'sh', *m.argv('-vvv', '-w', *SH, 'forkstorm 50; exit 3')])
+    t.eq((r.code, r.out, r.err), (3, '', ''), 'status, output, standard error of what logs there')
+    gone(t, m)
+
+
+@both
+def a_terminal_that_is_gone(t, pid1):
+    """Standard error is a terminal whose master is closed: write(2) gives EIO."""
+    m = own(t, pid1)
+    master, slave = pty.openpty()
+    os.close(master)
+    with opened(slave):
+        r = m.run('-vvv', '-w', '--report', f'fd:{slave}', *SH, 'forkstorm 50; exit 3', stderr=slave, pass_fds=(slave,))
+        t.eq((r.code, r.out), (3, ''), 'status, output')
+        m.gives(['--report', f'fd:{slave}', *SH, 'exit 3'], 3, pass_fds=(slave,),
+                err='pidbox-init: warning: writing the report: (I/O error|Input/output error)\n')
+    with t.case('it goes while the init runs'):
+        master, slave = pty.openpty()
+        with opened(slave):
+            p = t.start(m.argv('-vvv', *SH, 'echo up; read x; exit 3'), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=slave)
+        t.eq(Lines(p.stdout).line(), 'up', 'the command')
+        os.close(master)
+        init = next(c for c in children(p.pid) if is_first(c)) if pid1 else p.pid
+        os.kill(init, signal.SIGWINCH)
+        t.ok(taken(init), 'the init does not take its signals')
+        p.stdin.write(b'\n')
+        t.eq(t.finish(p), 3, 'status')
+    gone(t, m)
+
+
+@both
 def streams_are_the_commands(t, pid1):
     m = own(t, pid1)
     r = m.run('cat', input='through\n')
