@@ -27,6 +27,11 @@ extern "C" {
 /** What was found, with all that it takes in memory. */
 struct pidbox_doctor;
 
+/** What pidbox_doctor is to do, as bits. */
+enum pidbox_doctor_flag {
+	PIDBOX_DOCTOR_SEMANTICS = 1 << 0, /**< also run the kernel's rules of PID namespaces (pid_namespaces(7)) */
+};
+
 enum pidbox_check_status {
 	PIDBOX_CHECK_WORKS,
 	PIDBOX_CHECK_LIMITED, /**< it works, but not for everybody or not all of it, or in an older way */
@@ -49,7 +54,7 @@ struct pidbox_check {
 /**
  * Try everything. It takes some ten short-lived processes, one after the other, and some namespaces of each kind for
  * moments; no file, mount, cgroup or setting is changed.
- * @param flags  0
+ * @param flags  PIDBOX_DOCTOR_* bits
  * @param ret    the caller's, to be freed with pidbox_doctor_free
  * @return 0, whatever was found; negative errno with err filled: -EINVAL (USAGE), -ENOMEM
  */
@@ -58,6 +63,18 @@ PIDBOX_API int pidbox_doctor(uint32_t flags, struct pidbox_doctor **ret, struct 
 PIDBOX_API bool pidbox_doctor_default_box(const struct pidbox_doctor *doctor);
 /** Check number index, in the order of the manual. @return 0 and *ret, or -ENOENT after the last one */
 PIDBOX_API int pidbox_doctor_check(const struct pidbox_doctor *doctor, size_t index, struct pidbox_check *ret);
+
+/** A rule of the kernel's that everything here stands on, played on this kernel. Its strings belong to the doctor. */
+struct pidbox_rule {
+	const char *rule;     /**< "R1" to "R10" */
+	const char *says;     /**< what the rule is */
+	int holds;            /**< 1; 0: this kernel, or what emulates it, does otherwise; -1: it could not be played */
+	const char *observed; /**< the numbers that were seen, or which call was refused */
+	uint64_t reserved_[4]; /**< room to grow */
+};
+/** Rule number index, with PIDBOX_DOCTOR_SEMANTICS. @return 0 and *ret, or -ENOENT after the last one */
+PIDBOX_API int pidbox_doctor_rule(const struct pidbox_doctor *doctor, size_t index, struct pidbox_rule *ret);
+
 /** Free it; NULL is fine. */
 PIDBOX_API void pidbox_doctor_free(struct pidbox_doctor *doctor);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct doctoring {
-	bool json, install, remove;
+	bool json, semantics, install, remove;
 	struct pidbox_doctor *doctor;
 };
 
@@ -49,9 +49,18 @@ static void put_check(struct sink *s, const struct pidbox_check *c)
 	sink_str(s, "}");
 }
 
+static void put_rule(struct sink *s, const struct pidbox_rule *r)
+{
+	put_text(s, "{\"rule\":", r->rule);
+	sink_str(s, r->holds < 0 ? ",\"holds\":null" : r->holds == 1 ? ",\"holds\":true" : ",\"holds\":false");
+	put_text(s, ",\"observed\":", r->observed);
+	sink_str(s, "}");
+}
+
 static int print_json(const struct doctoring *d)
 {
 	struct pidbox_check c;
+	struct pidbox_rule r;
 	char buf[4096];
 	struct sink s = SINK_STDOUT(buf, sizeof(buf));
 
@@ -60,6 +69,10 @@ static int print_json(const struct doctoring *d)
 	for (size_t i = 0; pidbox_doctor_check(d->doctor, i, &c) == 0; i++) {
 		sink_str(&s, i > 0 ? "," : "");
 		put_check(&s, &c);
+	}
+	for (size_t i = 0; pidbox_doctor_rule(d->doctor, i, &r) == 0; i++) {
+		sink_str(&s, i > 0 ? "," : "],\"semantics\":[");
+		put_rule(&s, &r);
 	}
 	sink_str(&s, "]}\n");
 	return finish_sink(&s);
@@ -127,12 +140,31 @@ static void print_check(const struct doctoring *d, size_t index, const struct pi
 		put_words("fix", c->fix);
 }
 
+static const char *rule_word(int holds)
+{
+	return holds < 0 ? "untried" : holds == 1 ? "holds" : "broken";
+}
+
+static void print_rules(const struct doctoring *d)
+{
+	struct pidbox_rule r;
+
+	for (size_t i = 0; pidbox_doctor_rule(d->doctor, i, &r) == 0; i++) {
+		enum table_colour colour = r.holds == 1 ? TABLE_GREEN : r.holds == 0 ? TABLE_BOLD : TABLE_YELLOW;
+
+		(void)printf("%s%s%-7s%s  %s: %s\n", i == 0 ? "\n" : "", table_begin(colour), rule_word(r.holds),
+			     table_end(colour), r.rule, r.says);
+		put_words("seen", r.observed);
+	}
+}
+
 static int print_checks(const struct doctoring *d)
 {
 	struct pidbox_check c;
 
 	for (size_t i = 0; pidbox_doctor_check(d->doctor, i, &c) == 0; i++)
 		print_check(d, i, &c);
+	print_rules(d);
 	(void)printf("\n%s\n", pidbox_doctor_default_box(d->doctor) ? "A default box works here: pidbox run COMMAND"
 								    : "A default box does not work here.");
 	return finish_output();
@@ -197,7 +229,7 @@ static int examine(struct doctoring *d)
 	struct pidbox_error err;
 	int status;
 
-	if (pidbox_doctor(0, &d->doctor, &err) < 0)
+	if (pidbox_doctor(d->semantics ? PIDBOX_DOCTOR_SEMANTICS : 0, &d->doctor, &err) < 0)
 		return report_error(&err);
 	if (!d->json && wants_profile(d)) {
 		(void)print_checks(d);
@@ -217,6 +249,9 @@ int cmd_doctor(int argc, char **argv)
 	struct doctoring d = { 0 };
 	const struct args_option options[] = {
 		{ .name = "json", .help = "one JSON document", .flag = &d.json },
+		{ .name = "semantics",
+		  .help = "also play the kernel's rules of PID namespaces, R1 to R10",
+		  .flag = &d.semantics },
 		{ .name = "install-apparmor",
 		  .help = "write and load an AppArmor profile for this one program (root)",
 		  .flag = &d.install },
@@ -235,7 +270,7 @@ int cmd_doctor(int argc, char **argv)
 
 	if (!args_parse(&args, argc, argv, &at))
 		return at;
-	if (d.install + d.remove + d.json > 1)
+	if (d.install + d.remove + (d.json || d.semantics) > 1)
 		return args_error(&args, "give one of them", "--install-apparmor and --remove-apparmor do that alone");
 	return d.install ? install() : d.remove ? remove_it() : examine(&d);
 }

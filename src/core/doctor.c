@@ -17,7 +17,7 @@
 
 /* ------------------------------------------------------------ putting down */
 
-static const char *keep(struct pidbox_doctor *d, const char *text)
+const char *doctor_keep(struct pidbox_doctor *d, const char *text)
 {
 	const char *kept = text[0] != '\0' ? pool_text(&d->pool, text, strlen(text)) : NULL;
 
@@ -74,14 +74,14 @@ static void put(struct pidbox_doctor *d, const struct pidbox_check *check)
 
 void doctor_works(struct pidbox_doctor *d, const char *name, const char *format, ...)
 {
-	struct pidbox_check check = { .name = keep(d, name), .status = PIDBOX_CHECK_WORKS };
+	struct pidbox_check check = { .name = doctor_keep(d, name), .status = PIDBOX_CHECK_WORKS };
 	char seen[1024];
 	va_list ap;
 
 	va_start(ap, format);
 	(void)vsnprintf(seen, sizeof(seen), format, ap);
 	va_end(ap);
-	check.why = keep(d, seen);
+	check.why = doctor_keep(d, seen);
 	put(d, &check);
 }
 
@@ -89,12 +89,12 @@ void doctor_failed(struct pidbox_doctor *d, const char *name, enum pidbox_check_
 		   const struct pidbox_error *err)
 {
 	struct pidbox_check check = {
-		.name = keep(d, name),
+		.name = doctor_keep(d, name),
 		.status = status,
 		.code = err->code,
 		.layer = layer_of(err),
-		.why = keep(d, err->why),
-		.fix = keep(d, err->fix),
+		.why = doctor_keep(d, err->why),
+		.fix = doctor_keep(d, err->fix),
 	};
 
 	put(d, &check);
@@ -197,7 +197,7 @@ int pidbox_doctor(uint32_t flags, struct pidbox_doctor **ret, struct pidbox_erro
 	struct pidbox_doctor *d;
 	struct caps caps = { 0 };
 
-	if (flags != 0)
+	if (flags & ~(uint32_t)PIDBOX_DOCTOR_SEMANTICS)
 		return err_set(err, 0, PIDBOX_CODE_USAGE, "a flag of pidbox_doctor is not known");
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
@@ -208,6 +208,8 @@ int pidbox_doctor(uint32_t flags, struct pidbox_doctor **ret, struct pidbox_erro
 	doctor_check_box(d);
 	doctor_check_machine(d);
 	doctor_check_kernel(d);
+	if (flags & PIDBOX_DOCTOR_SEMANTICS)
+		doctor_run_rules(d);
 	if (d->no_memory) {
 		pidbox_doctor_free(d);
 		return err_no_memory(err, "looking at what works");
@@ -226,6 +228,14 @@ int pidbox_doctor_check(const struct pidbox_doctor *d, size_t index, struct pidb
 	if (index >= d->n_checks)
 		return -ENOENT;
 	*ret = d->checks[index];
+	return 0;
+}
+
+int pidbox_doctor_rule(const struct pidbox_doctor *d, size_t index, struct pidbox_rule *ret)
+{
+	if (index >= d->n_rules)
+		return -ENOENT;
+	*ret = d->rules[index];
 	return 0;
 }
 

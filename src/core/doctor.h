@@ -15,11 +15,13 @@
 
 #include <pidbox.h>
 
-enum { DOCTOR_MAX_CHECKS = 64 };
+enum { DOCTOR_MAX_CHECKS = 64, DOCTOR_RULES = 10 };
 
 struct pidbox_doctor {
 	struct pidbox_check checks[DOCTOR_MAX_CHECKS];
 	size_t n_checks;
+	struct pidbox_rule rules[DOCTOR_RULES];
+	size_t n_rules;
 	bool default_box, no_memory;
 	struct pool pool; /* all texts */
 	/* who asks */
@@ -29,6 +31,7 @@ struct pidbox_doctor {
 	bool has_no_child; /* none can be made, for the reason in no_child */
 	struct pidbox_error no_child;
 	bool has_no_user_ns, has_no_ns; /* user namespaces, any namespace: refused */
+	int levels, levels_errnum;      /* how deep they could be nested, and what the next one failed with */
 };
 
 /* The box that all others are compared with: the caller's own namespaces but for PIDs; nothing is executed in it. */
@@ -36,6 +39,8 @@ struct pidbox_doctor {
 	.size = sizeof(struct pidbox_spec), .idle = true, .share = PIDBOX_NS_UTS | PIDBOX_NS_IPC | PIDBOX_NS_MOUNT, \
 	.proc = PIDBOX_PROC_KEEP
 
+/** A copy of a text that lives as long as the doctor. @return NULL of "" */
+const char *doctor_keep(struct pidbox_doctor *d, const char *text);
 /** Put down that something works; format: what was seen, "" for nothing. */
 void doctor_works(struct pidbox_doctor *d, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -55,6 +60,8 @@ int doctor_map_ids(uint32_t uid, uint32_t gid);
 void doctor_check_box(struct pidbox_doctor *d);
 void doctor_check_machine(struct pidbox_doctor *d);
 void doctor_check_kernel(struct pidbox_doctor *d);
+/* doctor_rules.c */
+void doctor_run_rules(struct pidbox_doctor *d);
 
 /** How many levels of PID namespaces (and of user namespaces, where the rights take one) can be made below this one. */
 struct doctor_nest {

@@ -97,6 +97,7 @@ static int try_kind(struct pidbox_doctor *d, uint32_t kind, struct pidbox_error 
 		.gid = getegid(),
 		.maps = (kinds & PIDBOX_NS_USER) && d->dumpable,
 		.op = STEP_CLONE,
+		.errnum = EPERM, /* of one that a seccomp filter has killed */
 	};
 	int r;
 
@@ -146,6 +147,8 @@ static void check_nesting(struct pidbox_doctor *d)
 	if (!d->dumpable && (doctor_with_rights(d, 0) & PIDBOX_NS_USER))
 		return;
 	doctor_nest(d, &nest);
+	d->levels = nest.levels;
+	d->levels_errnum = nest.errnum;
 	if (nest.levels > 0) {
 		doctor_works(d, "nesting", "%d more levels can be made below this one; %s", nest.levels,
 			     nest.errnum == EAGAIN ? "there a limit of processes ended it" : "the kernel's end is 32");

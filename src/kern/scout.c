@@ -40,6 +40,7 @@ int scout_send(uint64_t flags, void (*look)(void *found), void *found, size_t si
 	r = pid < 0 ? -errno : 0;
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)signal(SIGCHLD, SIG_DFL); /* where the caller ignores it nobody could be waited for */
 		io_close_range(0, ~0u, false);
 		look(shared);
 		_exit(0);
