@@ -336,6 +336,7 @@ void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
 	a->out = alone_kept(a, a->out);
 	a->err = alone_kept(a, a->err);
 	alone_say_spawned(a);
+	unwoken_begin(b);
 	alone_watch(b);
 	let_go_of_the_start();
 	loop_run(b);

@@ -7,6 +7,7 @@
  *   alone_options.c  what each manner's command line and environment say
  *   alone_signals.c  what comes from outside, and the terminal
  *   alone_lost.c     who asks for the end, and is not heard
+ *   alone_unwoken.c  orphans left to the kernel
  *   alone_words.c    what is said, and how each manner says it
  *   rest.c           everybody else inside, for PID 1 and for a subreaper
  */
@@ -69,6 +70,8 @@ struct alone {
 	bool was_ignored;   /* by the command, before it came */
 	unsigned said_lost; /* bits of enum loss */
 	bool in_foreground; /* the command's group has been given the terminal */
+	int command_pidfd;  /* while orphans are left to the kernel; -1 */
+	int requests;       /* signalfd, then */
 };
 
 /* alone.c */
@@ -93,6 +96,11 @@ void alone_return_terminal(const struct box *b);
 void alone_watch(struct box *b);
 void alone_expect(struct box *b, int sig);
 void alone_look(struct box *b);
+
+/* alone_unwoken.c */
+void unwoken_begin(struct box *b);               /* once the command has been started, and where it can be done */
+bool unwoken(const struct box *b);               /* is it so? How the command ended is not heard of by reaping, then */
+bool unwoken_wait(struct box *b, int64_t until); /* @return false: it is not, or a signal is to be taken */
 
 /* alone_words.c: what may have to wait for a reader is lost instead */
 void alone_say_errno(const struct alone *a, const char *what, int errnum);

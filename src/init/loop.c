@@ -20,7 +20,6 @@ bool loop_reap(struct box *b)
 {
 	/* Whether a child has stopped costs a look at each: only where somebody is to hear of it. */
 	const int flags = b->alone == NULL || alone_hears_of_stops(b->alone) ? WUNTRACED | WCONTINUED : 0;
-
 	for (;;) {
 		struct rusage usage;
 		int status;
@@ -284,6 +283,8 @@ bool loop_wait_for_child(struct box *b, int64_t until)
 
 void loop_run(struct box *b)
 {
+	int64_t until;
+
 	if (b->plan->timeout_us > 0)
 		b->deadline[DEADLINE_TIMEOUT] = later(b->started_us, b->plan->timeout_us);
 	if (b->plan->cpu_time_us > 0)
@@ -291,14 +292,15 @@ void loop_run(struct box *b)
 	for (;;) {
 		if (b->children) {
 			b->children = false;
-			if (!loop_reap(b) && !b->idle)
+			if (!loop_reap(b) && !b->idle && !unwoken(b))
 				end_now(b);
 		}
 		end_check_deadlines(b);
 		exec_check_deadlines(b);
-		if (b->alone != NULL)
-			wait_for_signal(b, next_deadline(b));
-		else
-			wait_for_event(b, next_deadline(b));
+		until = next_deadline(b);
+		if (b->alone == NULL)
+			wait_for_event(b, until);
+		else if (!unwoken_wait(b, until))
+			wait_for_signal(b, until);
 	}
 }

@@ -496,6 +496,52 @@ def a_thousand_orphans_in_a_stream(t, pid1):
     stream_of_orphans(t, pid1, 1000)
 
 
+def pidfds_remember():
+    """How a process has ended that somebody has waited for (PIDFD_INFO_EXIT, Linux 6.15)."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(5)
+    fd, info = os.pidfd_open(pid), bytearray(struct.pack('Q56x', 1 << 3))
+    os.waitpid(pid, 0)
+    try:
+        fcntl.ioctl(fd, 0xc040ff0b, info)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return bool(struct.unpack_from('Q', info)[0] & 1 << 3)
+
+
+IGNORED = "sed -n 's/^SigIgn:[^0-9a-f]*//p' /proc/$1/status"
+WAKE_UPS = "sed -n 's/^voluntary_ctxt_switches:[^0-9]*//p' /proc/1/status"
+
+
+@test
+def orphans_wake_nobody(t):
+    """As PID 1 it ignores SIGCHLD, which its command does not, and sleeps while others end. The command's end is known all the same."""
+    if not pidfds_remember():
+        t.skip('the pidfds of this kernel do not remember how their processes ended')
+    m = own(t, True)
+    begun = f'set 1; i=0; while [ $((0x$({IGNORED}) >> 16 & 1)) = 0 ] && [ $i -lt 1000 ]; do i=$((i+1)); done'
+    r = m.run('sh', '-c', f'{begun}; {IGNORED}; set self; {IGNORED}; {WAKE_UPS}; orphans 500 64; {WAKE_UPS}; exit 6')
+    lines = r.out.splitlines()
+    t.ok(r.code == 6 and len(lines) == 5 and lines[3] == 'made 500 most 0 left 0', f'status {r.code}, {r.out!r} {short(r.err)}')
+    t.eq([int(lines[i], 16) >> 16 & 1 for i in (0, 1)], [1, 0], 'SIGCHLD is ignored by PID 1, by the command')
+    t.ok(int(lines[4]) - int(lines[2]) <= 1, f'wake-ups: {lines[2]} before, {lines[4]} after')
+    for opts in ['-w'], ['-vv'], ['--report', 'rep']:  # somebody hears of each
+        r = m.run(*opts, 'sh', '-c', f'set 1; {IGNORED}; exit 6')
+        t.eq((r.code, int(r.out, 16) >> 16 & 1), (6, 0), f'{opts}: status, SIGCHLD ignored')
+
+
+@test
+def orphans_of_an_init_without_descriptors(t):
+    """A command of the same user can take them away; then poll(2) does not work."""
+    m = own(t, True)
+    script = 'trap got=1 USR1; prlimit --pid 1 --nofile=0:0; kill -USR1 1; until [ "$got" ]; do :; done; orphans 100 64; exit 6'
+    r = m.run('sh', '-c', script)
+    t.ok(r.code == 6 and re.fullmatch(r'made 100 most \d+ left 0\n', r.out), f'status {r.code}, {r.out!r} {short(r.err)}')
+
+
 @both
 def warns_of_what_it_reaps(t, pid1):
     m = own(t, pid1)
