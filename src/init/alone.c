@@ -265,6 +265,8 @@ static void prepare(struct box *b, struct alone *a, char **envp, sigbits mask)
 		give_up(a, own_failure(a), "asking for a signal at the parent's end", errno);
 	if (a->manner == MANNER_DUMB_INIT)
 		be_plain_as_dumb_init(b, &mask);
+	if (a->manner == MANNER_CATATONIT) /* which has them blocked itself, and does not let them go before the exec */
+		mask |= ALONE_STOPS;
 	tty = alone_open_terminal(a);
 	/* A group of its own would be in the background of that terminal, and stopped when it reads. */
 	if (a->manner == MANNER_OWN && a->placement == PLACE_OWN_GROUP && tty < 0 && alone_has_terminal())

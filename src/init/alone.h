@@ -29,6 +29,9 @@ enum manner {
 	(SIGBIT(SIGFPE) | SIGBIT(SIGILL) | SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGABRT) | SIGBIT(SIGTRAP) | \
 	 SIGBIT(SIGSYS))
 
+/* What stops a process, and can be caught. */
+#define ALONE_STOPS (SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
+
 enum placement {
 	PLACE_OWN_GROUP,  /* the command leads a group of its own, which gets the terminal if we have it */
 	PLACE_SESSION,    /* it leads a session, which takes the terminal from us */
@@ -107,6 +110,7 @@ void alone_say_errno(const struct alone *a, const char *what, int errnum);
 void alone_say_exec_failed(const struct alone *a, int errnum);
 void alone_say_bad_option(const struct alone *a, const char *word); /* after what getopt has said */
 void alone_say_bad_value(const struct alone *a, const char *option, const char *value);
+void alone_say_reserved(const struct alone *a, const char *variable);
 void alone_say_no_command(const struct alone *a);
 void alone_say_not_pid1(const struct alone *a);
 void alone_say_blind(const struct alone *a);

@@ -123,13 +123,22 @@ static bool read_number(const char *text, int *ret)
 	return *text == '\0';
 }
 
+/* What strtol(3) takes before the digits. */
+static const char *skip_sign(const char *text, bool *ret_minus)
+{
+	text += strspn(text, " \t\n\v\f\r");
+	*ret_minus = *text == '-';
+	return *text == '-' || *text == '+' ? text + 1 : text;
+}
+
 static bool read_remap(struct alone *a, const char *text)
 {
+	bool minus = false;
 	int status;
 
-	if (a->manner == MANNER_TINI && *text == '\0')
-		text = "0"; /* as strtol(3) has it */
-	if (!read_number(text, &status) || status > 255)
+	if (a->manner == MANNER_TINI)
+		text = *text == '\0' ? "0" : skip_sign(text, &minus);
+	if (!read_number(text, &status) || status > 255 || (minus && status > 0))
 		return false;
 	a->remap[status / 64] |= UINT64_C(1) << status % 64;
 	return true;
@@ -301,10 +310,8 @@ static void begin(struct alone *a, const char *called)
 	a->taken = SIGBITS_ALL;
 	if (a->manner == MANNER_TINI || a->manner == MANNER_CATATONIT) {
 		a->taken &= ~ALONE_FAULTS;
-		drop(a, SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU));
+		drop(a, a->manner == MANNER_TINI ? SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU) : ALONE_STOPS);
 	}
-	if (a->manner == MANNER_CATATONIT)
-		drop(a, SIGBIT(SIGTSTP));
 	opterr = a->manner != MANNER_OWN;
 }
 
@@ -319,12 +326,15 @@ static const char *variable(char *const *envp, const char *name)
 static void read_tini_environment(struct alone *a, char *const *envp)
 {
 	const char *verbosity = variable(envp, "TINI_VERBOSITY");
+	bool minus;
 	int n = 0;
 
 	a->subreaper |= variable(envp, "TINI_SUBREAPER") != NULL;
 	a->to_group |= variable(envp, "TINI_KILL_PROCESS_GROUP") != NULL;
-	if (verbosity != NULL)
-		a->verbosity = read_number(verbosity, &n) ? n : 0;
+	if (verbosity == NULL)
+		return;
+	(void)read_number(skip_sign(verbosity, &minus), &n); /* as atoi(3): the digits that there are */
+	a->verbosity = minus && n > 0 ? INT32_MAX : n;       /* ... into a number without a sign */
 }
 
 static void read_dumb_init_environment(struct alone *a, char *const *envp)
@@ -403,6 +413,10 @@ int alone_read_options(struct alone *a, int argc, char **argv, char **envp)
 	int c;
 
 	begin(a, argc > 0 ? argv[0] : none);
+	if (a->manner == MANNER_CATATONIT && variable(envp, "CATATONIT_LOG") != NULL) {
+		alone_say_reserved(a, "CATATONIT_LOG");
+		return usage_status(a);
+	}
 	if (a->manner == MANNER_TINI && argc == 2 && strcmp(argv[1], "--version") == 0)
 		return alone_version(a);
 	build_tables(a->manner, &tables);

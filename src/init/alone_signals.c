@@ -87,7 +87,7 @@ void alone_leave_terminal(struct alone *a)
 
 static bool stops(int sig)
 {
-	return sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
+	return ALONE_STOPS & SIGBIT(sig);
 }
 
 /* Stop as a command would whose parent is a shell. PID 1 has no such parent, and the kernel does not stop it. */

@@ -253,6 +253,16 @@ void alone_say_bad_value(const struct alone *a, const char *option, const char *
 	end(&l);
 }
 
+void alone_say_reserved(const struct alone *a, const char *variable)
+{
+	struct line l;
+
+	begin(&l, a, FATAL);
+	text(&l, variable);
+	text(&l, " is reserved for future use");
+	end(&l);
+}
+
 void alone_say_no_command(const struct alone *a)
 {
 	struct line l;

@@ -77,7 +77,7 @@ def tini_remaps_statuses(t, *row):
     w = tini_warns(m)
     for args, code in ((['-e', '3'], 0), (['-e3'], 0), (['-ge', '3'], 0), (['-e', '4'], 3),
                        (['-e', '4', '-e', '3', '-e', '5'], 0),
-                       (['-e', '003'], 0), (['-e', '0'], 3), (['-e', '255'], 3)):
+                       (['-e', '003'], 0), (['-e', '+3'], 0), (['-e', ' 3'], 0), (['-e', '0'], 3), (['-e', '-0'], 3), (['-e', '255'], 3)):
         m.gives([*args, '--', *SH, 'exit 3'], code, err=w)
     m.gives(['-e', '143', '--', *SH, 'kill $$'], 0, err=w)
     m.gives(['-e', '255', '--', *SH, 'exit 255'], 0, err=w)
@@ -138,6 +138,8 @@ def tini_verbosity(t, *row):
             m.gives([f'-{"v" * i}', 'true'], 0, out=out, err=w)
     m.gives(['-sv', '--', *SH, 'kill $$'], 143, out=spawned + killed)
     m.gives(['-svvvv', 'true'], 0, out=levels[3])
+    for v, i in ('+2', 1), (' 2', 1), ('2x', 1), ('-1', 3), ('-7', 3):
+        m.gives(['true'], 0, out=levels[i], err=w, env={'TINI_VERBOSITY': v})
     # the variable instead of the options
     for v in '0', '', 'x':
         m.gives(['-vv', 'true'], 0, env={'TINI_VERBOSITY': v})

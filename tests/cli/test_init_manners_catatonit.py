@@ -63,6 +63,8 @@ def catatonit_environment(t, *row):
         t.eq((r.code, r.out), (3, ''), 'status and output')
         t.ok('(catatonit:' in r.err and re.search(r'pid1 \(\d+\) spawned: sh', r.err),
              f'CATATONIT_DEBUG={v}: {r.err!r}')
+    for args in ['-h'], ['--', 'true'], []:
+        m.gives(args, 1, env={'CATATONIT_LOG': ''}, err=words(r'ERROR \(catatonit:\d+\): CATATONIT_LOG is reserved for future use'))
     # LISTEN_PID that means catatonit means the command then
     script = ['--', 'sh', '-c', 'echo $LISTEN_PID $$ $LISTEN_FDS']
     for pid, same in ('1', m.pid1), ('4711', False), ('x', False):
@@ -109,7 +111,7 @@ def catatonit_places_its_child(t, *row):
     t.eq((me['pgrp'], kid['pgrp']), (me['pid'], me['pid']), 'the group of the command and of its child')
     t.ok(me['sid'] != me['pid'], 'it has a session of its own')
     t.eq(os.getsid(f.me), os.getsid(f.init), 'the session of the command')
-    t.eq(me['blocked'] & ~bits(*JOB), 0, 'signal mask but for TSTP, TTIN, TTOU')
+    t.eq(me['blocked'], bits(*JOB), 'blocked signals: TSTP, TTIN, TTOU')
     f.end()
     f = m.family(pre=all_blocked)
     t.eq(f.facts['me']['blocked'] & ALL_BUT, ALL_BUT, 'started with all blocked: blocked signals')
