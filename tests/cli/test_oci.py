@@ -61,19 +61,19 @@ def root_for(t, folder):
     return folder
 
 
-def config(name, path):
+def config(name, path, args, mounts):
     """As little as the specification asks for: no limits and no devices, which need privileges that containers in CI lack."""
     bind = [{'destination': d, 'type': 'bind', 'source': os.path.realpath(d), 'options': ['rbind', 'ro']} for d in HOST]
     return {
         'ociVersion': '1.0.2', 'hostname': name,
-        'process': {'terminal': False, 'user': {'uid': 0, 'gid': 0}, 'args': ['sh', '-c', SCRIPT], 'cwd': '/', 'env': ['PATH=/usr/bin:/bin', 'IN=oci']},
+        'process': {'terminal': False, 'user': {'uid': 0, 'gid': 0}, 'args': args, 'cwd': '/', 'env': ['PATH=/usr/bin:/bin', 'IN=oci']},
         'root': {'path': 'rootfs'},
-        'mounts': [{'destination': '/proc', 'type': 'proc', 'source': 'proc'}, *bind],
+        'mounts': [{'destination': '/proc', 'type': 'proc', 'source': 'proc'}, *bind, *mounts],
         'linux': {'cgroupsPath': path, 'namespaces': [{'type': k} for k in ('pid', 'mount', 'uts', 'ipc')]},
     }
 
 
-def crun(t, path):
+def crun(t, path, args=('sh', '-c', SCRIPT), mounts=()):
     """A container of crun's: its front, and its PID 1."""
     runtime = shutil.which('crun') or shutil.which('runc')
     if not runtime:
@@ -82,7 +82,7 @@ def crun(t, path):
     bundle, state, name = t.path('bundle'), t.path('state'), f'pidbox-test-{os.getpid()}'
     root_for(t, f'{bundle}/rootfs')
     with open(f'{bundle}/config.json', 'w') as f:
-        json.dump(config(name, path), f)
+        json.dump(config(name, path, list(args), mounts), f)
     p = t.start(in_group(group, runtime, '--root', state, 'run', '--bundle', bundle, '--pid-file', f'{bundle}/pid', name),
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     p.out = Lines(p.stdout)
@@ -176,8 +176,9 @@ def killed(t):
 # ------------------------------------------------------------ podman
 
 @contextlib.contextmanager
-def podman(t):
-    """A container of podman's own: PID 1, its id, the runtime as its cgroup tells it. Nothing of it is where podman keeps its own."""
+def podman(t, *options, script=SCRIPT):
+    """A container of podman's own: PID 1, its id, the runtime as its cgroup tells it, its name, and how to ask podman. Nothing of it
+    is where podman keeps its own."""
     if not shutil.which('podman') or not shutil.which('crun'):
         t.skip('podman and crun are not installed')
     group = group_of_our_own(t)
@@ -193,7 +194,7 @@ def podman(t):
     try:
         for cgroups in 'enabled', 'disabled':  # the first takes the right to raise limits
             r = ask('run', '-d', '--name', name, '--hostname', name, '--ulimit', 'host', '--cgroups', cgroups, '--network', 'host',
-                    '--security-opt', 'seccomp=unconfined', '--log-driver', 'none', '--stop-timeout', '0', *bind, '--rootfs', root, 'sh', '-c', SCRIPT)
+                    '--security-opt', 'seccomp=unconfined', '--log-driver', 'none', '--stop-timeout', '0', *options, *bind, '--rootfs', root, 'sh', '-c', script)
             if r.code == 0:
                 break
             ask('rm', '-f', '-t', '0', name)
@@ -201,7 +202,7 @@ def podman(t):
             t.skip(f'podman cannot run here: {short(r.err)}')
         cid = r.out.strip()
         init = int(t.good(ask('inspect', '--format', '{{.State.Pid}}', name), err=None).out)
-        yield init, *((cid, 'podman') if cgroups == 'enabled' else (None, None)), name
+        yield init, *((cid, 'podman') if cgroups == 'enabled' else (None, None)), name, ask
     finally:
         ask('rm', '-f', '-t', '0', name)
         until(lambda: not t.left(), 10)
@@ -210,6 +211,6 @@ def podman(t):
 
 @test(modes='root', limit=200)
 def of_podman(t):
-    with podman(t) as (init, cid, runtime, name):
+    with podman(t) as (init, cid, runtime, name, _):
         works(t, init, cid, runtime, name)
         ends(t, init, [], 7)
