@@ -5,6 +5,7 @@
 #include "base/util.h"
 #include "core/record.h"
 #include "core/search.h"
+#include "kern/pidref.h"
 #include "kern/sig.h"
 
 #include <link.h>
@@ -13,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 /* What stands behind the plan in its memory: tables of pointers, then the files to try. */
 struct layout {
@@ -183,26 +183,18 @@ static int own_failure(const struct alone *a)
 	return a->manner == MANNER_OWN ? PIDBOX_EXIT_FAILED : 1;
 }
 
-/* The id that other verbs know a process by: its PID, and the number of its pidfd, which is no other's (Linux 6.9). */
+/* As other verbs know us. */
 static void identify(struct box *b)
 {
-	enum { PIDFS_MAGIC = 0x50494446 };
-	int fd = sys_pidfd_open(getpid(), 0);
-	struct statfs fs;
+	struct pidref ref;
 	struct stat st;
-	size_t len;
+	uint64_t pidfs = 0;
 
 	b->ident.init_pid = getpid();
 	if (stat("/proc/self/ns/pid", &st) == 0)
 		b->ident.pid_namespace = st.st_ino;
-	if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PIDFS_MAGIC && fstat(fd, &st) == 0) {
-		len = io_decimal(b->ident.id, getpid());
-		b->ident.id[len++] = ':';
-		len += io_decimal(b->ident.id + len, (long long)st.st_ino);
-		b->ident.id[len] = '\0';
-	}
-	if (fd >= 0)
-		(void)close(fd);
+	if (pidref_look(getpid(), &pidfs, &ref) == 0)
+		pidref_format(&ref, b->ident.id);
 }
 
 /* A file, or as `pidbox run --fallback` has it, "fd:N" that is open already. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "kern/pidref.h"
 
+#include "base/io.h"
 #include "base/sys.h"
 #include "base/util.h"
 #include "kern/pidns.h"
 #include "kern/proc.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -164,8 +164,11 @@ bool pidref_has_ended(const struct pidref *ref)
 
 void pidref_format(const struct pidref *ref, char buf[PIDREF_ID_SIZE])
 {
-	(void)snprintf(buf, PIDREF_ID_SIZE, ref->inode != 0 ? "%d:%llu" : "%d@%llu", (int)ref->pid,
-		       (unsigned long long)(ref->inode != 0 ? ref->inode : ref->start_ticks));
+	size_t len = io_decimal(buf, ref->pid);
+
+	buf[len++] = ref->inode != 0 ? ':' : '@';
+	len += io_decimal(buf + len, (long long)(ref->inode != 0 ? ref->inode : ref->start_ticks));
+	buf[len] = '\0';
 }
 
 /* Digits alone, and no leading zero: there is one way to write an id. */
@@ -192,7 +195,7 @@ int pidref_parse(const char *text, struct pidref *ret)
 
 	if (sep == NULL || (*sep != ':' && *sep != '@'))
 		return -EINVAL;
-	end = parse_number(sep + 1, UINT64_MAX, &mark);
+	end = parse_number(sep + 1, INT64_MAX, &mark);
 	if (end == NULL || *end != '\0')
 		return -EINVAL;
 	ref.pid = (pid_t)pid;

@@ -2,7 +2,8 @@
 /*
  * A process as a value: more than its number, which the kernel gives to another one some day. A pidfd is the process
  * itself (pidfd_open(2)); since Linux 6.9 its inode number is never used again while the machine runs (pidfs), and
- * before that the number together with the time of the start is as good as it gets (proc(5)).
+ * before that the number together with the time of the start is as good as it gets (proc(5)). No malloc, no stdio: the
+ * init uses it.
  */
 #ifndef KERN_PIDREF_H
 #define KERN_PIDREF_H

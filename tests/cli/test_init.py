@@ -423,6 +423,7 @@ def record(t, pid1):
                 t.eq(rec.get(k), v, k)
             t.eq(rec.get('command'), [*SH, script], 'command')
             t.eq(rec.get('schema'), 1, 'schema')
+            t.ok(re.fullmatch(r'[1-9]\d*[:@][1-9]\d*', rec.get('id') or ''), f'id {rec.get("id")!r}')
             t.ok(rec.get('wall_us', 0) <= r.took * 1e6 + 1, f'wall_us {rec.get("wall_us")}, it took {r.took:.3f} s')
             if 'cpuburn' in script:
                 t.ok(rec['user_us'] + rec['sys_us'] >= 50000, f'CPU time {rec["user_us"]} + {rec["sys_us"]}')
