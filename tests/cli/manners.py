@@ -75,6 +75,20 @@ def manner(*names, places=PLACES, **kw):
     return each({f'{n}, {p}': (n, *row) for n in names for p, row in PLACES.items() if p in places}, **kw)
 
 
+def gives_statuses(m, opts, refused, err=''):
+    """Those of the command; refused(command, why): status and words for one that cannot be executed."""
+    programs(m.t)
+    for n in 0, 1, 2, 3, 127, 128, 200, 255:
+        m.gives([*opts, '--', *SH, f'exit {n}'], n, err=err)
+    for s in 1, 2, 6, 9, 10, 15, 34, 64:
+        m.gives([*opts, '--', m.t.helper('die'), str(s)], 128 + s, err=err)
+    m.gives([*opts, './script'], 9, err=err)
+    for cmd, why in (('nonesuch', 'No such file or directory'), ('/nonesuch/x', 'No such file or directory'), ('', 'No such file or directory'),
+                     ('./noexec', 'Permission denied'), ('/', 'Permission denied'), ('./noexec/x', 'Not a directory')):
+        code, said = refused(cmd, why)
+        m.gives([*opts, cmd], code, err=err + words(said))
+
+
 def words(pattern):
     """Of a message that is one line."""
     return pattern + r'\n'

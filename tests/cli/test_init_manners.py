@@ -13,20 +13,11 @@ def tini_warns(m):
 @manner(*TINI)
 def tini_statuses(t, *row):
     m = Manner(t, *row)
-    programs(t)
     w = tini_warns(m)
-    for n in 0, 1, 3, 127, 128, 200, 255:
-        m.gives(['--', *SH, f'exit {n}'], n, err=w)
-    for s in 1, 2, 6, 9, 10, 15, 34, 64:
-        m.gives(['--', t.helper('die'), str(s)], 128 + s, err=w)
+    code = {'No such file or directory': 127, 'Permission denied': 126, 'Not a directory': 1}
+    gives_statuses(m, [], lambda cmd, why: (code[why], rf'\[FATAL tini \(\d+\)\] exec {cmd} failed: {why}'), w)
     m.gives(['true'], 0, err=w)
     m.gives(['--', '/bin/echo', '-n', 'a  b', '--', '-h'], 0, out='a  b -- -h', err=w)
-    m.gives(['./script'], 9, err=w)
-    for cmd, code, why in (('nonesuch', 127, 'No such file or directory'),
-                           ('/nonesuch/x', 127, 'No such file or directory'), ('', 127, 'No such'),
-                           ('./noexec', 126, 'Permission denied'), ('/', 126, 'Permission denied'),
-                           ('./noexec/x', 1, 'Not a directory')):
-        m.gives([cmd], code, err=w + words(rf'\[FATAL tini \(\d+\)\] exec {cmd} failed: {why}.*'))
 
 
 @manner(*TINI)
@@ -189,18 +180,6 @@ def tini_who_gets_signals(t, *row):
         f.end()
 
 
-@manner('tini', places=('ours', 'real'))
-def tini_dies_of_faults(t, *row):
-    m = Manner(t, *row)
-    for s in FAULTS:
-        f = m.family('-s', args=['alone'], pre=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
-        os.kill(f.init, s)
-        t.eq(t.finish(f.p), -s, f'status after signal {s} to tini')
-        f.p.stdin.close()
-        f.out.rest()
-    t.nothing_left(3)
-
-
 @manner('tini')
 def tini_places_its_child(t, *row):
     m = Manner(t, *row)
@@ -239,21 +218,6 @@ def tini_reaps(t, *row):
             if adopts:
                 t.eq(m.run(*args, '--', 'zombies', '300', env=env).out, 'made 300 left 0\n', 'zombies') if m.pid1 else \
                     reaped(t, m, args, env)
-
-
-@manner('tini')
-def tini_and_the_rest(t, *row):
-    """It does not look after what is left; as PID 1 the kernel does."""
-    m = Manner(t, *row)
-    for opts in [], ['-g'], ['-s']:
-        f = m.family(*opts)
-        if m.pid1:
-            kid = f.kid
-            f.p.stdin.close()
-            t.eq(t.finish(f.p), 7, 'status')
-            t.ok(not os.path.exists(f'/proc/{kid}'), 'the grandchild is still there')
-        else:
-            t.eq(f.end(), [], f'{opts}: the grandchild gets')
 
 
 @manner('tini')
@@ -299,7 +263,17 @@ def tini_without_a_terminal_on_its_input(t, *row):
 @manner('tini', places=('ours', 'real'))
 def tini_as_a_job(t, *row):
     m = Manner(t, *row)
-    s, me = m.job('-s')
+    s = a_job_in_the_foreground(t, m, '-s')
+    script = 'trap \'exit 5\' INT; kill -INT \\$PPID; while :; do sleep 0.01; done'
+    t.eq(s.cmd(f'{m.path} -s -- sh -c "{script}"; echo rc=$?'), 'rc=5', 'a signal to tini')
+    t.eq(s.cmd(f'{m.path} -s -- true & wait; echo rc=$?').split('\n')[-1], 'rc=0', 'in the background')
+
+
+# ---- tini and catatonit
+
+def a_job_in_the_foreground(t, m, *opts):
+    """Its command has the terminal for itself; the shell's Term, at its prompt again."""
+    s, me = m.job(*opts)
     t.eq((me['pgrp'], me['tpgid'], s.foreground()), (me['pid'], me['pid'], me['pid']), 'the command has the foreground')
     s.send('\x03')
     s.expect('got 2 128 ')
@@ -307,9 +281,39 @@ def tini_as_a_job(t, *row):
     s.prompt()
     t.ok('got' not in s.before, f'one arrived twice: {s.before!r}')
     t.eq(s.cmd('echo rc=$?').split('\n')[-1], 'rc=7', 'status')
-    script = 'trap \'exit 5\' INT; kill -INT \\$PPID; while :; do sleep 0.01; done'
-    t.eq(s.cmd(f'{m.path} -s -- sh -c "{script}"; echo rc=$?'), 'rc=5', 'a signal to tini')
-    t.eq(s.cmd(f'{m.path} -s -- true & wait; echo rc=$?').split('\n')[-1], 'rc=0', 'in the background')
+    return s
+
+
+@manner('catatonit', places=('ours', 'real'))
+def catatonit_as_a_job(t, *row):
+    a_job_in_the_foreground(t, Manner(t, *row))
+
+
+@manner('tini', 'catatonit', places=('ours', 'real'))
+def dies_of_faults(t, *row):
+    m = Manner(t, *row)
+    for s in FAULTS:
+        f = m.family(args=['alone'], pre=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
+        os.kill(f.init, s)
+        t.eq(t.finish(f.p), -s, f'status after signal {s} to the init')
+        f.p.stdin.close()
+        f.out.rest()
+    t.nothing_left(3)
+
+
+@manner('tini', 'catatonit')
+def the_rest(t, *row):
+    """They do not look after what is left, as a subreaper either; as PID 1 the kernel does."""
+    m = Manner(t, *row)
+    for opts in [], ['-g'], *([['-s']] if m.name == 'tini' else []):
+        f = m.family(*opts)
+        if m.pid1:
+            kid = f.kid
+            f.p.stdin.close()
+            t.eq(t.finish(f.p), 7, 'status')
+            t.ok(not os.path.exists(f'/proc/{kid}'), 'the grandchild is still there')
+        else:
+            t.eq(f.end(), [], f'{opts}: the grandchild gets')
 
 
 # ---- all of them

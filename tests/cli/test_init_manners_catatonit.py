@@ -6,18 +6,8 @@ from manners import *
 @manner('catatonit')
 def catatonit_statuses(t, *row):
     m = Manner(t, *row)
-    programs(t)
     for opts in [], ['-g']:
-        for n in 0, 1, 3, 127, 128, 200, 255:
-            m.gives([*opts, '--', *SH, f'exit {n}'], n)
-        for s in 1, 2, 6, 9, 10, 15, 34, 64:
-            m.gives([*opts, '--', t.helper('die'), str(s)], 128 + s)
-        m.gives([*opts, './script'], 9)
-        for cmd, why in (('nonesuch', 'No such file or directory'), ('/nonesuch/x', 'No such file or directory'),
-                         ('', 'No such file or directory'),
-                         ('./noexec', 'Permission denied'), ('/', 'Permission denied'),
-                         ('./noexec/x', 'Not a directory')):
-            m.gives([*opts, cmd], 1, err=words(rf'ERROR \(catatonit:\d+\): failed to exec pid1: {why}'))
+        gives_statuses(m, opts, lambda _, why: (1, rf'ERROR \(catatonit:\d+\): failed to exec pid1: {why}'))
 
 
 @manner('catatonit')
@@ -91,18 +81,6 @@ def catatonit_who_gets_signals(t, *row):
         f.end()
 
 
-@manner('catatonit', places=('ours', 'real'))
-def catatonit_dies_of_faults(t, *row):
-    m = Manner(t, *row)
-    for s in FAULTS:
-        f = m.family(args=['alone'], pre=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
-        os.kill(f.init, s)
-        t.eq(t.finish(f.p), -s, f'status after signal {s} to catatonit')
-        f.p.stdin.close()
-        f.out.rest()
-    t.nothing_left(3)
-
-
 @manner('catatonit')
 def catatonit_places_its_child(t, *row):
     m = Manner(t, *row)
@@ -134,20 +112,6 @@ def catatonit_reaps(t, *row):
         t.eq(m.run('zombies', '300').out, 'made 300 left 0\n', 'zombies')
     else:
         reaped(t, m, [], {})
-
-
-@manner('catatonit')
-def catatonit_and_the_rest(t, *row):
-    m = Manner(t, *row)
-    for opts in [], ['-g']:
-        f = m.family(*opts)
-        kid = f.kid
-        if m.pid1:
-            f.p.stdin.close()
-            t.eq(t.finish(f.p), 7, 'status')
-            t.ok(not os.path.exists(f'/proc/{kid}'), 'the grandchild is still there')
-        else:
-            t.eq(f.end(), [], f'{opts}: the grandchild gets')
 
 
 @manner('catatonit')
@@ -195,16 +159,3 @@ def catatonit_hands_over_the_terminal(t, *row):
             s.send('\n')
         t.eq(t.finish(s.p), 7, 'status')
         t.ok('got' not in s.lines.rest(), 'one of them arrived twice')
-
-
-@manner('catatonit', places=('ours', 'real'))
-def catatonit_as_a_job(t, *row):
-    m = Manner(t, *row)
-    s, me = m.job()
-    t.eq((me['pgrp'], me['tpgid'], s.foreground()), (me['pid'], me['pid'], me['pid']), 'the command has the foreground')
-    s.send('\x03')
-    s.expect('got 2 128 ')
-    s.send('\n')
-    s.prompt()
-    t.ok('got' not in s.before, f'one arrived twice: {s.before!r}')
-    t.eq(s.cmd('echo rc=$?').split('\n')[-1], 'rc=7', 'status')

@@ -6,18 +6,8 @@ from manners import *
 @manner('dumb-init')
 def dumb_init_statuses(t, *row):
     m = Manner(t, *row)
-    programs(t)
     for opts in [], ['-c']:
-        for n in 0, 1, 2, 3, 127, 128, 200, 255:
-            m.gives([*opts, *SH, f'exit {n}'], n)
-        for s in 1, 2, 6, 9, 10, 15, 34, 64:
-            m.gives([*opts, t.helper('die'), str(s)], 128 + s)
-        m.gives([*opts, './script'], 9)
-        for cmd, why in (('nonesuch', 'No such file or directory'), ('/nonesuch/x', 'No such file or directory'),
-                         ('', 'No such file or directory'),
-                         ('./noexec', 'Permission denied'), ('/', 'Permission denied'),
-                         ('./noexec/x', 'Not a directory')):
-            m.gives([*opts, cmd], 2, err=words(rf'\[dumb-init\] {cmd}: {why}'))
+        gives_statuses(m, opts, lambda cmd, why: (2, rf'\[dumb-init\] {cmd}: {why}'))
 
 
 @manner('dumb-init')
