@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* orphans N ALIVE: makes N orphans one after the other, each of which ends at once, and goes on only while all but ALIVE
- * of them are gone, reaped by our parent. Every thousand it counts that one's zombies. Then it waits until there is none
- * (5 s at most) and prints "made N most M left L"; "stuck at I" when one is not reaped within 20 s. */
+/* orphans N ALIVE: makes N orphans one after the other, each of which ends at once, and goes on only while all but
+ * ALIVE of them are gone, reaped by our parent. Every thousand it counts that one's zombies. Then it waits until there
+ * is none (5 s at most) and prints "made N most M left L"; "stuck at I" when one is not reaped within 20 s. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
