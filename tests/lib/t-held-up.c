@@ -67,12 +67,16 @@ static void stopped_witness(void)
 	struct pidbox_spec spec = SPEC(.argv = sleeper, .as_pid1 = true, .front_forwards = true);
 	const struct pidbox_origin origin = { .pid = getpid(), .uid = getuid() };
 	struct pidbox *box = start(&spec);
-	pid_t witness = child_named("pidbox-witness");
 	int64_t from = now_us();
+	pid_t witness = 0;
 	int r;
 
 	if (box == NULL)
 		return;
+	/* It gives itself its name when it first runs. */
+	while ((witness = child_named("pidbox-witness")) == 0 && now_us() - from < 5000 * MS)
+		sleep_us(2 * MS);
+	from = now_us();
 	if (ok(witness > 0, "there is a witness")) {
 		kill(witness, SIGSTOP);
 		alarm(30);
