@@ -295,6 +295,15 @@ static int told(struct pidbox_exec *exec, const struct exec_request *req, const 
 	}
 }
 
+static int helper_is_dead(struct pidbox_error *err)
+{
+	int r = err_set(err, ECHILD, PIDBOX_CODE_NONE, "starting a process in the box");
+
+	err_why(err, "somebody has killed pidbox's own process that enters the namespaces, and so the command");
+	err_fix(err, "give the command again");
+	return r;
+}
+
 /* Nobody has answered, and nobody will. */
 static int dropped(const struct pidbox_exec *exec, const struct exec_request *req, struct pidbox_error *err)
 {
@@ -305,6 +314,8 @@ static int dropped(const struct pidbox_exec *exec, const struct exec_request *re
 
 	if (exec->init.pidfd < 0 || poll(&init, 1, SETTLE_MS) > 0)
 		return box_is_dead(err);
+	if (exec->helper.pid > 0)
+		return helper_is_dead(err);
 	return exec_diagnose(req->spec, EMFILE, EXEC_STEP_TAKE, 0, err);
 }
 
