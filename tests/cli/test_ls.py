@@ -228,11 +228,13 @@ def terminal(t):
     t.ok('x\u6f22' * 100 in r.out and '\x1b' not in r.out and '─' not in r.out, 'a pipe: plain, and not cut')
 
 
-@test(modes='user,userns')
+@test(modes='user,userns', limit=60)
 def processes_of_others(t):
     """What may not be looked at: its depth is seen all the same, where /proc shows the numbers."""
-    got = ls(t)
-    t.eq(got['unseen'], 0, 'all are placed here: /proc is not mounted with hidepid')
+    got = {}
+    # One that root has entered a box with is nobody's child there: it is not placed as long as another test has it.
+    t.ok(until(lambda: not got.update(ls(t)) and got['unseen'] == 0, 40),
+         f'all are placed here, /proc is not mounted with hidepid: {got["unseen"]} are not')
     t.ok(got['boxes'][0]['process_count'] > 1, 'root\'s processes are counted')
 
 

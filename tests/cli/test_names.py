@@ -49,6 +49,15 @@ def connect(path):
     return s
 
 
+def listens(path):
+    """A socket is there from bind(2) on, and refuses until listen(2)."""
+    try:
+        connect(path).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def answer(s):
     """(type, errnum, status) of what comes; None at the end."""
     for _ in range(3):
@@ -347,7 +356,9 @@ def long_path(t):
     p = t.start_box('--name', 'one', '--', 'cat', stdin=subprocess.PIPE, env=env)
     sock = until(lambda: [f for f in glob.glob(f'{d}/*/*') if ':' in f])
     fd = os.open(os.path.dirname(sock[0]), os.O_PATH)
-    t.eq(ask(f'/proc/self/fd/{fd}/{os.path.basename(sock[0])}', KILL, 0, 0), (DONE, 0, 0), 'it listens there')
+    path = f'/proc/self/fd/{fd}/{os.path.basename(sock[0])}'
+    t.ok(until(lambda: listens(path)), 'it listens there')
+    t.eq(ask(path, KILL, 0, 0), (DONE, 0, 0), 'it answers there')
     os.close(fd)
     t.eq(t.finish(p), -9, 'status')
 
