@@ -11,18 +11,19 @@ def spin(seconds):
         pass
 
 
-def gone_after(t, kill, args=(), rounds=60, longest=0.005, code=None, settle=5.0):
+def gone_after(t, kill, args=(), n=60, longest=0.005, code=None, settle=5.0):
     """Start boxes, do kill(Popen) after 0..longest seconds; all must be gone, pipe and all."""
-    for i in range(rounds):
+    n = rounds(n // 2, n)
+    for i in range(n):
         rd, wr = pipe()
         p = t.start_box(*args, '--', 'sh', '-c', HOLD, stdout=wr, stderr=subprocess.DEVNULL)
         os.close(wr)
-        spin(longest * i / rounds)
+        spin(longest * i / n)
         kill(p)
         got = t.finish(p)
         if code is not None and not t.eq(got, code, f'round {i}: status'):
             break
-        t.where = f'round {i}, {longest * i / rounds * 1e3:.1f} ms after the start'
+        t.where = f'round {i}, {longest * i / n * 1e3:.1f} ms after the start'
         t.nothing_left(settle, 'after the end of the front')
         t.ok(at_eof(rd), 'the pipe is not at end of file')
         t.where = ''
@@ -44,11 +45,12 @@ def sigkill_of_the_front_at_any_moment(t, args):
 def sigterm_at_any_moment(t, kill, want):
     """Not one is lost, before, while and after the box is set up."""
     args = ['--', 'die', 'handled' if want == 7 else 'later']
-    for i in range(100):
+    n = rounds(50, 100)
+    for i in range(n):
         p = t.start_box(*args, stderr=subprocess.DEVNULL, pre=lambda: os.setpgid(0, 0))
-        spin(0.004 * i / 100)
+        spin(0.004 * i / n)
         kill(p.pid, signal.SIGTERM)
-        t.where = f'round {i}, TERM {0.004 * i / 100 * 1e3:.2f} ms after the start'
+        t.where = f'round {i}, TERM {0.004 * i / n * 1e3:.2f} ms after the start'
         try:
             code = p.wait(2)
         except subprocess.TimeoutExpired:
@@ -61,18 +63,19 @@ def sigterm_at_any_moment(t, kill, want):
 
 @test
 def ctrl_c_at_any_moment(t):
-    for i in range(80):
+    n = rounds(40, 80)
+    for i in range(n):
         m, s = pty.openpty()
         with opened(m):
             p = t.start_box('--', 'die', 'later', stdin=s, stdout=s, stderr=s,
                             pre=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)))
             os.close(s)
-            spin(0.004 * i / 80)
+            spin(0.004 * i / n)
             os.write(m, b'\x03')
             try:
                 code = p.wait(2)
             except subprocess.TimeoutExpired:
-                t.fail(f'round {i}: Ctrl-C {0.004 * i / 80 * 1e3:.2f} ms after the start is lost')
+                t.fail(f'round {i}: Ctrl-C {0.004 * i / n * 1e3:.2f} ms after the start is lost')
             if not t.eq(code, -2, f'round {i}: status'):
                 break
 

@@ -87,7 +87,7 @@ def every_reason(t):
 
 @test
 def the_end_of_a_quick_command_is_never_lost(t):
-    for i in range(150):
+    for i in range(rounds(75, 150)):
         r = t.box('--report', '-', '--', 'sh', '-c', f'exit {i}')
         rec = json.loads(r.err)
         if not t.eq((r.code, rec['reason'], rec['exit_code']), (i, 'exited', i), f'round {i}'):
