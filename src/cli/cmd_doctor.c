@@ -187,7 +187,7 @@ static void print_profile(void)
 	size_t n = pidbox_apparmor_profile(text, sizeof(text));
 
 	if (n > 0 && n < sizeof(text))
-		(void)printf("\nThe profile, %s:\n\n%s", pidbox_apparmor_path(), text);
+		(void)printf("The profile, %s:\n\n%s", pidbox_apparmor_path(), text);
 }
 
 /* ------------------------------------------------------------ AppArmor */
@@ -203,8 +203,10 @@ static int install(void)
 	struct pidbox_error err;
 	int r = pidbox_apparmor_install(&err);
 
+	if (r < 0 && err.code == PIDBOX_CODE_DENIED)
+		print_profile();
 	if (r < 0)
-		return report_error(&err);
+		return finish_output() != 0 ? PIDBOX_EXIT_FAILED : report_error(&err);
 	(void)printf(r == 1 ? "%s is written and loaded\n"
 			    : "%s is written; there is no apparmor_parser in PATH to load it (package apparmor)\n",
 		     pidbox_apparmor_path());
@@ -233,6 +235,7 @@ static int examine(struct doctoring *d)
 		return report_error(&err);
 	if (!d->json && wants_profile(d)) {
 		(void)print_checks(d);
+		(void)printf("\n");
 		print_profile();
 		status = finish_output();
 	} else {

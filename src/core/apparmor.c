@@ -39,7 +39,7 @@ static bool put_path(struct sink *s, const char *path)
 	for (const char *p = path; *p != '\0'; p++) {
 		if ((unsigned char)*p < 0x20 || *p == '"')
 			return false;
-		if (strchr("\\*?[]{}^,@", *p) != NULL)
+		if (strchr("\\*?[]{}^", *p) != NULL)
 			sink_str(s, "\\");
 		sink_bytes(s, p, 1);
 	}
@@ -74,7 +74,7 @@ static int failed(int r, const char *what, struct pidbox_error *err)
 	r = err_set(err, -r, r == -EACCES || r == -EPERM ? PIDBOX_CODE_DENIED : PIDBOX_CODE_NONE, "%s", what);
 	if (r == -EACCES || r == -EPERM) {
 		err_why(err, "only root may write in " FOLDER);
-		err_fix(err, "run it as root; `pidbox doctor` prints the profile for who does it by hand");
+		err_fix(err, "run it as root, or have root put the profile there by hand");
 	} else if (r == -ENOENT) {
 		err_why(err, "there is no directory " FOLDER ": AppArmor is not installed here");
 		err_fix(err, "nothing is to be done for AppArmor; `pidbox doctor` says what refuses");

@@ -82,6 +82,45 @@ def kernel_abilities(t):
             t.ok(checks[f'kernel: {name}']['status'] != 'works', f'{name} came later')
 
 
+# What a filter takes away, and what is done without it.
+@each({'close_range': ('close_range', ['close_range']), 'openat2': ('openat2', ['openat2 from the cache']),
+       'fsopen': ('fsopen', ['fsmount of a procfs', 'procfs of another namespace']), 'setns of many': ('setns-many', ['setns of several kinds']),
+       'ioctls': ('pidns', ['PIDs between namespaces', 'PID namespace of a pidfd', 'PIDFD_INFO_EXIT'])})
+def without_a_call(t, call, lost):
+    if os.uname().machine != 'x86_64':
+        t.skip('the filter knows x86-64')
+    deny = ['deny', 'ENOSYS', call, '--']
+    before, checks = healthy(t), judge(t, doctor(t, '--json', pre=deny))
+    t.eq({n for n, c in checks.items() if c['status'] != before[n]['status']}, {f'kernel: {n}' for n in lost if before[f'kernel: {n}']['status'] == 'works'}, 'what is lost')
+    for name in lost:
+        c = checks[f'kernel: {name}']
+        t.eq((c['status'], c['layer'], 'ENOSYS, so ' in c['why']), ('limited', 'kernel', True), name)
+    t.good(t.run([*deny, t.pidbox, 'run', '--', 'echo', 'ran']), 0, 'ran\n')
+
+
+@test
+def without_what_every_box_needs(t):
+    if os.uname().machine != 'x86_64':
+        t.skip('the filter knows x86-64')
+    deny = ['deny', 'ENOSYS', 'pidfd_open', '--']
+    checks = judge(t, doctor(t, '--json', pre=deny), False)
+    t.eq((checks['kernel: pidfd_open']['status'], checks['default box']['status']), ('refused', 'refused'), 'both')
+    m = t.error(t.run([*deny, t.pidbox, 'run', '--', 'touch', 'ran']))
+    t.eq(m and f'{checks["default box"]["why"]}', m and m['why'][8:], 'the same words')
+
+
+@test
+def descriptors_used_up(t):
+    """getrlimit(2): RLIMIT_NOFILE. What doctor says then is an error, or a check that says so; it never dies of it."""
+    for n in range(3, 14):
+        few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))  # noqa: E731, B023
+        r = t.run([t.pidbox, 'doctor', '--json'], pre=few)
+        if t.ok(r.code in (0, 1) and r.err == '', f'{n}: status {r.code}, {r.err!r}'):
+            works = judge(t, r, r.code == 0)['default box']['status'] == 'works'
+            t.ok(works or t.box('--', 'true', pre=few).code == 125, f'{n}: run works, and doctor says that it does not')
+    t.ok(works, f'{n} are enough')
+
+
 # ---------------------------------------------------------------- what it leaves
 
 def mounts():

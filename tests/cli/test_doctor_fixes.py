@@ -317,3 +317,112 @@ def no_ptmx(t):
         works(t, 'terminal', f'{dev}; {told[1]}', opts='--tty', out='ran\r\n')
     _, r = both(t, dev)
     t.good(r, 0, 'ran\n')  # without --tty
+
+
+# ---------------------------------------------------------------- AppArmor's profile
+
+PARSER = '#!/bin/sh\necho "$@" >>{tmp}/asked\ncp "$2" {tmp}/loaded\n{does}\n'
+
+
+class Etc:
+    """A copy of /etc for each command, in a mount namespace of its own, with an apparmor_parser that notes what it is asked."""
+    def __init__(self, t, parser='exit 0', folder=True):
+        self.t, self.etc = t, t.path('etc')
+        os.makedirs(f'{self.etc}/apparmor.d' if folder else self.etc)
+        for f in 'passwd', 'group':
+            shutil.copy(f'/etc/{f}', self.etc)
+        os.mkdir(t.path('bin'))
+        self.parser(parser)
+
+    def parser(self, does):
+        if does:
+            self.t.write('bin/apparmor_parser', PARSER.format(tmp=self.t.tmp, does=does), 0o755)
+        else:
+            os.unlink(self.t.path('bin/apparmor_parser'))
+
+    def doctor(self, *args, pre=()):
+        return self.t.run(['unshare', '-m', 'sh', '-c', f'mount --bind {self.etc} /etc && PATH={self.t.path("bin")}:/usr/bin:/bin exec "$@"', 'sh',
+                           *pre, self.t.pidbox, 'doctor', *args], cwd='/')
+
+    def asked(self):
+        with contextlib.suppress(OSError), open(self.t.path('asked')) as f:
+            text = f.read()
+            os.unlink(self.t.path('asked'))
+            return text
+        return ''
+
+    def files(self):
+        return {f: open(f'{self.etc}/apparmor.d/{f}').read() for f in sorted(os.listdir(f'{self.etc}/apparmor.d'))}
+
+
+@test(modes='root')
+def apparmor_profile(t):
+    """apparmor.d(5): one profile, for one program, with the rule userns; -r and -R in apparmor_parser(8)."""
+    e = Etc(t)
+    t.good(e.doctor('--install-apparmor'), 0, '/etc/apparmor.d/pidbox is written and loaded\n')
+    t.eq(e.asked(), '-r /etc/apparmor.d/.pidbox.new\n', 'the parser')
+    t.eq(list(e.files()), ['pidbox'], 'files')
+    text = e.files()['pidbox']
+    t.ok(re.search(rf'^profile pidbox "{re.escape(t.pidbox)}" flags=\(unconfined\) \{{\n\s*userns,\n\}}\n\Z', text, re.M), f'the profile: {text}')
+    t.eq(len(re.findall('^profile ', text, re.M)), 1, 'profiles')
+    t.eq(os.stat(f'{e.etc}/apparmor.d/pidbox').st_mode & 0o7777, 0o644, 'mode')
+    t.eq(open(t.path('loaded')).read(), text, 'what was loaded is what is there')
+    t.good(e.doctor('--install-apparmor'), 0)
+    t.eq(e.files(), {'pidbox': text}, 'once more')
+    e.asked()
+    t.good(e.doctor('--remove-apparmor'), 0, '/etc/apparmor.d/pidbox is removed\n')
+    t.eq((e.asked(), e.files()), ('-R /etc/apparmor.d/pidbox\n', {}), 'the parser, and what is left')
+    t.good(e.doctor('--remove-apparmor'), 0, 'there is no /etc/apparmor.d/pidbox\n')
+
+
+@test(modes='root')
+def apparmor_profile_that_cannot_be(t):
+    e = Etc(t, 'echo "AppArmor parser error: syntax error" >&2; exit 1')
+    with t.case('the parser refuses it'):
+        t.error(e.doctor('--install-apparmor'), has='syntax error')
+        t.eq(e.files(), {}, 'nothing is written')
+    with t.case('the parser refuses another one'):
+        e.parser('exit 0')
+        e.doctor('--install-apparmor')
+        was = e.files()
+        e.parser('exit 1')
+        t.error(e.doctor('--install-apparmor'), has='apparmor_parser refuses it')
+        t.eq(e.files(), was, 'the one that was there stays')
+    with t.case('no parser'):
+        e.parser(None)
+        r = t.good(e.doctor('--install-apparmor'), 0)
+        t.ok('no apparmor_parser' in r.out, f'it says so: {r.out}')
+        t.eq(e.files(), was, 'it is written')
+        t.good(e.doctor('--remove-apparmor'), 0)
+        t.eq(e.files(), {}, 'and removed')
+    with t.case('somebody else\'s'):
+        with open(f'{e.etc}/apparmor.d/pidbox', 'w') as f:
+            f.write('profile pidbox /opt/pidbox { }\n')
+        was = e.files()
+        for option in '--install-apparmor', '--remove-apparmor':
+            t.error(e.doctor(option), has='pidbox has not written it')
+        t.eq(e.files(), was, 'it stays')
+        os.rename(f'{e.etc}/apparmor.d/pidbox', t.path('elsewhere'))
+        os.symlink(t.path('elsewhere'), f'{e.etc}/apparmor.d/pidbox')
+        for option in '--install-apparmor', '--remove-apparmor':
+            t.error(e.doctor(option), has='pidbox has not written it')
+        t.eq((os.readlink(f'{e.etc}/apparmor.d/pidbox'), list(e.files().values())), (t.path('elsewhere'), list(was.values())), 'a link stays, too')
+
+
+@test(modes='root')
+def apparmor_profile_where_there_is_none(t):
+    e = Etc(t, folder=False)
+    t.error(e.doctor('--install-apparmor'), has='AppArmor is not installed here')
+    t.good(e.doctor('--remove-apparmor'), 0, 'there is no /etc/apparmor.d/pidbox\n')
+
+
+@test(modes='root')
+def apparmor_profile_of_an_ordinary_user(t):
+    """He is shown it, and nothing is written."""
+    e = Etc(t)
+    r = e.doctor('--install-apparmor', pre=AS_USER)
+    t.error(r, 'DENIED', has='run it as root', out=None)
+    t.ok('profile pidbox ' in r.out and '\tuserns,\n' in r.out, f'the profile: {r.out}')
+    t.good(e.doctor('--install-apparmor'), 0)
+    t.error(e.doctor('--remove-apparmor', pre=AS_USER), 'DENIED')
+    t.eq(list(e.files()), ['pidbox'], 'files')
