@@ -128,12 +128,12 @@ static void print_check(const struct doctoring *d, size_t index, const struct pi
 		put_seen(c->why);
 		return;
 	}
-	(void)printf("\n");
 	before = told_by(d, index, c, &was);
 	if (before != NULL) {
-		(void)printf("  why: as for %s\n", before);
+		(void)printf(" (as %s)\n", before);
 		return;
 	}
+	(void)printf("\n");
 	if (c->why != NULL)
 		put_words("why", c->why);
 	if (c->fix != NULL)

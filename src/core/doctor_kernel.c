@@ -167,7 +167,8 @@ static int try_inside(struct pidbox_doctor *d, struct inside *ret)
 
 struct ability {
 	const char *name, *since, *without;
-	bool needed; /* no box without it */
+	bool needed;       /* no box without it */
+	enum step_op like; /* it is refused for the same reasons as this step; ANY_STEP: for none of its own */
 	int (*in_caller)(void);
 	size_t inside; /* with no in_caller: where in struct inside it is */
 };
@@ -176,30 +177,30 @@ struct ability {
 
 /* The order is that of their coming. */
 static const struct ability abilities[] = {
-	{ "pidfd_open", "5.3", "no box can be watched", true, try_pidfd_open, 0 },
 	{ "pidfd_send_signal", "5.1", "processes are signalled by their numbers where that is safe, else not at all",
-	  false, try_pidfd_signal, 0 },
+	  false, ANY_STEP, try_pidfd_signal, 0 },
 	{ "fsmount of a procfs", "5.2", "leaks are looked for in the caller's /proc, where there is one", false,
-	  INSIDE(detached) },
-	{ "setns of several kinds", "5.8", "exec enters the namespaces of foreign boxes one by one", false,
+	  STEP_MOUNT_PROC, INSIDE(detached) },
+	{ "pidfd_open", "5.3", "no box can be watched", true, ANY_STEP, try_pidfd_open, 0 },
+	{ "setns of several kinds", "5.8", "exec enters the namespaces of foreign boxes one by one", false, ANY_STEP,
 	  INSIDE(setns) },
-	{ "close_range", "5.11", "descriptors are closed one by one", false, try_close_range, 0 },
-	{ "openat2 from the cache", "5.12", "every process is looked at to list those of a box", false,
+	{ "close_range", "5.11", "descriptors are closed one by one", false, ANY_STEP, try_close_range, 0 },
+	{ "openat2 from the cache", "5.12", "every process is looked at to list those of a box", false, ANY_STEP,
 	  try_cached_lookup, 0 },
-	{ "SO_PEERPIDFD", "6.5", "who connects to a box is told by his PID, which is looked at twice", false,
+	{ "SO_PEERPIDFD", "6.5", "who connects to a box is told by his PID, which is looked at twice", false, ANY_STEP,
 	  try_peer_pidfd, 0 },
-	{ "pidfs", "6.9", "a box's id is PID@STARTTICKS instead of PID:INODE", false, try_pidfs, 0 },
-	{ "pidfd of a thread", "6.9", "a thread is told by its number alone", false, try_thread_pidfd, 0 },
+	{ "pidfs", "6.9", "a box's id is PID@STARTTICKS instead of PID:INODE", false, ANY_STEP, try_pidfs, 0 },
+	{ "pidfd of a thread", "6.9", "a thread is told by its number alone", false, ANY_STEP, try_thread_pidfd, 0 },
 	{ "PIDs between namespaces", "6.11", "PIDs are translated by way of NSpid in /proc, process by process", false,
-	  try_translation, 0 },
+	  ANY_STEP, try_translation, 0 },
 	{ "PID namespace of a pidfd", "6.11", "a box's socket answers nobody from a PID namespace above the front's",
-	  false, try_pid_namespace_of, 0 },
+	  false, ANY_STEP, try_pid_namespace_of, 0 },
 	{ "pidfd hangs up when reaped", "6.12", "the end of another's process is waited for a moment longer", false,
-	  INSIDE(hang_up) },
+	  ANY_STEP, INSIDE(hang_up) },
 	{ "PIDFD_INFO_EXIT", "6.15", "wait does not learn how processes of others ended (STATUS_UNKNOWN)", false,
-	  INSIDE(exit_info) },
+	  ANY_STEP, INSIDE(exit_info) },
 	{ "procfs of another namespace", "6.18", "ps reads the box's own /proc, or looks at every process", false,
-	  INSIDE(of_another) },
+	  STEP_MOUNT_PROC, INSIDE(of_another) },
 };
 
 static void put_missing(struct pidbox_doctor *d, const char *name, const struct ability *a, int r)
@@ -207,12 +208,16 @@ static void put_missing(struct pidbox_doctor *d, const char *name, const struct 
 	struct pidbox_error err;
 	bool denied = r == -EPERM || r == -EACCES;
 
-	(void)err_set(&err, -r, PIDBOX_CODE_NONE, "%s", a->name);
+	if (denied && a->like != ANY_STEP)
+		(void)diagnose_call(a->like, PIDBOX_NS_USER, -r, &err);
+	else
+		(void)err_set(&err, -r, PIDBOX_CODE_NONE, "%s", a->name);
 	err_why(&err, "%s, so %s", err_name(-r), a->without);
-	err_fix(&err,
-		denied ? "start the outer container with a profile that allows it"
-		       : "a kernel of version %s or later, and no seccomp filter that takes it away",
-		a->since);
+	if (err.code == PIDBOX_CODE_NONE)
+		err_fix(&err,
+			denied ? "start the outer container with a profile that allows it"
+			       : "a kernel of version %s or later, and no seccomp filter that takes it away",
+			a->since);
 	doctor_failed(d, name, a->needed ? PIDBOX_CHECK_REFUSED : PIDBOX_CHECK_LIMITED, &err);
 }
 

@@ -96,6 +96,12 @@ static void check_modules(struct pidbox_doctor *d)
 		doctor_works(d, "security modules", "none shows itself (/sys/kernel/security/lsm)");
 }
 
+static void check_own_ids(struct pidbox_doctor *d)
+{
+	if (!is_refused(d, "own ids", d->has_no_user_ns, refusal_by_ids))
+		doctor_works(d, "own ids", "uid %u, gid %u", geteuid(), getegid());
+}
+
 static void check_chroot(struct pidbox_doctor *d)
 {
 	if (!is_refused(d, "root directory", d->has_no_user_ns, refusal_by_chroot))
@@ -203,7 +209,8 @@ static void check_cgroups(struct pidbox_doctor *d, const char *mountinfo)
 			      "cgroup.subtree_control of the groups above");
 	} else {
 		err_why(&err, "version 2 is at %s, with %s, but this user may not make groups there", dir, controllers);
-		err_fix(&err, "systemd-run --user --scope -p Delegate=yes pidbox ...");
+		err_fix(&err, "systemd-run --user --scope -p Delegate=yes pidbox ..., or root gives this user a group "
+			      "(chown)");
 	}
 	doctor_failed(d, "cgroups", PIDBOX_CHECK_LIMITED, &err);
 }
@@ -224,6 +231,7 @@ void doctor_check_machine(struct pidbox_doctor *d)
 	check_apparmor(d);
 	check_seccomp(d);
 	check_modules(d);
+	check_own_ids(d);
 	check_chroot(d);
 	check_proc(d, mountinfo);
 	check_proc_sys(d);

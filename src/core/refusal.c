@@ -78,6 +78,41 @@ bool refusal_by_apparmor(struct pidbox_error *err)
 	return true;
 }
 
+/* Has this id a number in the caller's user namespace? The first column of a map is its numbers. */
+static bool is_mapped(const char *map, unsigned long id)
+{
+	char text[4096], *p = text;
+
+	if (io_read_file(AT_FDCWD, map, text, sizeof(text)) < 0)
+		return true; /* it is not known */
+	while (*p != '\0') {
+		unsigned long inside = strtoul(p, &p, 10), n;
+
+		(void)strtoul(p, &p, 10);
+		n = strtoul(p, &p, 10);
+		if (id >= inside && id - inside < n)
+			return true;
+		p += strcspn(p, "\n");
+		p += *p == '\n';
+	}
+	return false;
+}
+
+bool refusal_by_ids(struct pidbox_error *err)
+{
+	bool uid = is_mapped("/proc/self/uid_map", geteuid());
+
+	if (uid && is_mapped("/proc/self/gid_map", getegid()))
+		return false;
+	err->code = PIDBOX_CODE_IDMAP;
+	err_why(err,
+		"the caller's %s has no number in this user namespace, and who has none can make no other (clone(2))",
+		uid ? "gid" : "uid");
+	err_fix(err,
+		"map it where this user namespace is made (unshare --map-user and --map-group, the container's maps)");
+	return true;
+}
+
 bool refusal_by_seccomp(struct pidbox_error *err)
 {
 	if (!seccomp_filtered())
@@ -100,7 +135,7 @@ bool refusal_by_chroot(struct pidbox_error *err)
 
 void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err)
 {
-	if (user_namespace && (refusal_by_sysctl(err) || refusal_by_apparmor(err)))
+	if (user_namespace && (refusal_by_sysctl(err) || refusal_by_apparmor(err) || refusal_by_ids(err)))
 		return;
 	if (refusal_by_seccomp(err) || (user_namespace && refusal_by_chroot(err)))
 		return;

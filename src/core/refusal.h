@@ -14,6 +14,7 @@ void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err);
  */
 bool refusal_by_sysctl(struct pidbox_error *err);
 bool refusal_by_apparmor(struct pidbox_error *err);
+bool refusal_by_ids(struct pidbox_error *err);
 bool refusal_by_seccomp(struct pidbox_error *err);
 bool refusal_by_chroot(struct pidbox_error *err);
 /** After ENOSPC: which limit of these PIDBOX_NS_* kinds, and in which user namespace, as far as that can be known. */

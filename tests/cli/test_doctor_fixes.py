@@ -101,6 +101,16 @@ def seccomp(t, errno_name):
     works(t, 'seccomp filter', '', pre=['deny', 'EPERM', 'statmount', '--'])
 
 
+@test
+def own_id_without_a_number(t):
+    """clone(2): EPERM, when an effective id of the caller has no mapping in his user namespace."""
+    world = ['unshare', '-U', 'sh', '-c', 'exec "$@"', 'sh']  # no map at all: the exec leaves no capability
+    c = refused(t, 'user namespace', 'IDMAP', '', pre=world, default_box=False, has=['uid has no number', 'clone(2)'])
+    t.eq(c['layer'], 'id map', 'layer')
+    if shutil.which('capsh'):
+        works(t, 'user namespace', '', pre=['unshare', '-Ur', 'capsh', '--drop=cap_sys_admin', '--', '-c', 'exec "$0" "$@"'])
+
+
 @test(modes='root,userns')
 def dead_namespace(t):
     """pid_namespaces(7): after the end of PID 1, fork fails with ENOMEM."""

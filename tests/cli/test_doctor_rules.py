@@ -88,6 +88,15 @@ def what_cannot_be_played(t):
 
 
 @test
+def without_the_calls_of_newer_kernels(t):
+    """Before Linux 6.11: ENOTTY of an ioctl(2) that a pidfd does not know."""
+    if os.uname().machine != 'x86_64':
+        t.skip('the filter knows x86-64')
+    r = rules(t, pre=['deny', str(errno.ENOTTY), 'pidns', '--'])
+    t.eq([x.rule for x in r.values() if x.holds is not True], [], 'rules that do not hold')
+
+
+@test
 def callers_dispositions(t):
     """signal(7): ignored signals and the mask are inherited by who is executed; sigaction(2): ignored SIGCHLD loses a child's status."""
     def odd():

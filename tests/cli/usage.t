@@ -67,6 +67,31 @@ What cannot be printed is an error of its own, whatever the verb (write(2)):
     fix: * (glob)
   [125]
 
+Doctor takes no operands, and one thing to do:
+
+  $ pidbox doctor box
+  pidbox: .* \[USAGE\] (re)
+    why: *box* (glob)
+    fix: * (glob)
+  [125]
+  $ pidbox doctor --fix
+  pidbox: .* \[USAGE\] (re)
+    why: *--fix* (glob)
+    fix: * (glob)
+  [125]
+  $ pidbox doctor --semantics --remove-apparmor
+  pidbox: .* \[USAGE\] (re)
+    why: * (glob)
+    fix: give one of them
+  [125]
+  $ pidbox help doctor | head -1
+  usage: pidbox doctor * (glob)
+  $ pidbox doctr
+  pidbox: .* \[USAGE\] (re)
+    why: *doctr* (glob)
+    fix: *pidbox doctor* (glob)
+  [125]
+
 Options of run belong behind the verb, and help knows only what there is:
 
   $ pidbox -x true
