@@ -104,6 +104,8 @@ void doctor_failed(struct pidbox_doctor *d, const char *name, enum pidbox_check_
 
 int doctor_try_box(struct pidbox_doctor *d, const struct pidbox_spec *spec, struct pidbox_error *err)
 {
+	static const char *const directory[] = { "/", NULL };
+	struct pidbox_spec tried = *spec;
 	struct pidbox *box = NULL;
 	int r;
 
@@ -111,10 +113,12 @@ int doctor_try_box(struct pidbox_doctor *d, const struct pidbox_spec *spec, stru
 		*err = d->no_child;
 		return -err->errnum;
 	}
-	r = pidbox_spawn(spec, &box, err);
+	tried.size = sizeof(tried);
+	tried.argv = directory;
+	r = pidbox_spawn(&tried, &box, err);
 	if (r == 0)
 		pidbox_free(box);
-	return r;
+	return r == -EACCES && strcmp(err->step, step_rows[STEP_EXEC].name) == 0 ? 0 : r;
 }
 
 int doctor_send(struct pidbox_doctor *d, uint32_t kinds, void (*look)(void *found), void *found, size_t size)

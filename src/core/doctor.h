@@ -34,11 +34,6 @@ struct pidbox_doctor {
 	int levels, levels_errnum;      /* how deep they could be nested, and what the next one failed with */
 };
 
-/* The box that all others are compared with: the caller's own namespaces but for PIDs; nothing is executed in it. */
-#define DOCTOR_BARE_BOX                                                                                             \
-	.size = sizeof(struct pidbox_spec), .idle = true, .share = PIDBOX_NS_UTS | PIDBOX_NS_IPC | PIDBOX_NS_MOUNT, \
-	.proc = PIDBOX_PROC_KEEP
-
 /** A copy of a text that lives as long as the doctor. @return NULL of "" */
 const char *doctor_keep(struct pidbox_doctor *d, const char *text);
 /** Put down that something works; format: what was seen, "" for nothing. */
@@ -47,7 +42,11 @@ void doctor_works(struct pidbox_doctor *d, const char *name, const char *format,
 /** Put down that it does not, with the code and the words of an error. */
 void doctor_failed(struct pidbox_doctor *d, const char *name, enum pidbox_check_status status,
 		   const struct pidbox_error *err);
-/** Start a box and end it. @return 0 or -errno with *err filled */
+/**
+ * Start a box up to its command, which is none: the directory / cannot be executed, and all that comes before has
+ * worked then. @param spec  without a command
+ * @return 0 or -errno with *err filled
+ */
 int doctor_try_box(struct pidbox_doctor *d, const struct pidbox_spec *spec, struct pidbox_error *err);
 /** scout_send(), where a child can be had at all. @return 0 or -errno, of PIDBOX_NS_* kinds that are refused, too */
 int doctor_send(struct pidbox_doctor *d, uint32_t kinds, void (*look)(void *found), void *found, size_t size);

@@ -166,11 +166,7 @@ static void check_nesting(struct pidbox_doctor *d)
 /* In a user namespace the kernel looks whether /proc is whole; a box of root's has none unless that is asked for. */
 static void check_fresh_proc(struct pidbox_doctor *d)
 {
-	struct pidbox_spec spec = {
-		.size = sizeof(spec),
-		.idle = true,
-		.share = PIDBOX_NS_UTS | PIDBOX_NS_IPC,
-	};
+	struct pidbox_spec spec = { .share = PIDBOX_NS_UTS | PIDBOX_NS_IPC };
 	bool rootless = doctor_with_rights(d, 0) & PIDBOX_NS_USER;
 	struct pidbox_error err;
 
@@ -198,7 +194,12 @@ static void put_ranges(const struct plan_map *map, char *buf, size_t size)
 
 static void check_subordinate_ids(struct pidbox_doctor *d)
 {
-	const struct pidbox_spec spec = { DOCTOR_BARE_BOX, .map = PIDBOX_MAP_AUTO };
+	const struct pidbox_spec spec = {
+		.size = sizeof(spec),
+		.share = PIDBOX_NS_UTS | PIDBOX_NS_IPC | PIDBOX_NS_MOUNT,
+		.proc = PIDBOX_PROC_KEEP,
+		.map = PIDBOX_MAP_AUTO,
+	};
 	struct plan_facts *facts = calloc(1, sizeof(*facts));
 	struct pidbox_error err;
 	char uids[256] = "", gids[256] = "";
@@ -324,7 +325,7 @@ static void check_init(struct pidbox_doctor *d)
 
 void doctor_check_box(struct pidbox_doctor *d)
 {
-	const struct pidbox_spec spec = { .size = sizeof(spec), .idle = true };
+	const struct pidbox_spec spec = { .size = sizeof(spec) };
 	struct pidbox_error err;
 
 	check_processes(d);

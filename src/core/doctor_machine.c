@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "base/sink.h"
 #include "base/util.h"
 #include "core/refusal.h"
 #include "kern/cgroup.h"
@@ -152,19 +153,28 @@ static void check_proc_sys(struct pidbox_doctor *d)
 
 /* ------------------------------------------------------------ cgroups */
 
-/* The unified hierarchy (cgroups(7)), "0::/path", and where it is. @return 0 or -errno */
-static int own_cgroup(const char *mountinfo, char *dir, size_t size)
+/*
+ * The unified hierarchy (cgroups(7)), "0::/path", and where it is; and the controllers that version 1 has.
+ * @return 0 or -errno
+ */
+static int own_cgroup(const char *mountinfo, char *dir, size_t size, struct sink *old)
 {
 	char text[8192];
 	const char *rest = text;
 	struct cgroup_line line;
+	int r = -ENODEV;
 
 	if (io_read_file(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)) <= 0)
 		return -ENOENT;
-	while (cgroup_next(&rest, &line))
-		if (line.controllers_len == 0)
-			return cgroup_directory(&line, mountinfo, dir, size);
-	return -ENODEV;
+	while (cgroup_next(&rest, &line)) {
+		if (line.controllers_len == 0) {
+			r = cgroup_directory(&line, mountinfo, dir, size);
+		} else if (memchr(line.controllers, '=', line.controllers_len) == NULL) {
+			sink_str(old, old->len == 0 ? "; version 1 has " : " ");
+			sink_bytes(old, line.controllers, line.controllers_len);
+		}
+	}
+	return r;
 }
 
 /* A cgroup is delegated to who may write what makes children of it and moves processes (cgroups(7)). */
@@ -184,31 +194,36 @@ static bool is_delegated(const char *dir)
 static void check_cgroups(struct pidbox_doctor *d, const char *mountinfo)
 {
 	char dir[PATH_MAX], path[PATH_MAX + 32], controllers[256] = "";
+	char old[256];
+	struct sink s = SINK_BUF(old, sizeof(old));
 	struct pidbox_error err;
-	int r = own_cgroup(mountinfo, dir, sizeof(dir));
+	int r = own_cgroup(mountinfo, dir, sizeof(dir), &s);
+
+	(void)sink_end(&s);
 
 	if (r == 0) {
 		(void)snprintf(path, sizeof(path), "%s/cgroup.controllers", dir);
 		(void)read_line(path, controllers, sizeof(controllers));
 	}
 	if (r == 0 && controllers[0] != '\0' && is_delegated(dir)) {
-		doctor_works(d, "cgroups", "version 2, with %s; %s may be written by this user", controllers, dir);
+		doctor_works(d, "cgroups", "version 2, with %s; %s may be written by this user%s", controllers, dir,
+			     old);
 		return;
 	}
 	(void)err_set(&err, r < 0 ? -r : EACCES, PIDBOX_CODE_NONE, "looking at the cgroups");
 	if (r < 0) {
 		err_why(&err,
 			"version 2 of the cgroups is not mounted here, or not the part that this process is in; boxes "
-			"do without");
+			"do without%s",
+			old);
 		err_fix(&err, "mount -t cgroup2 none /sys/fs/cgroup (as root)");
 	} else if (controllers[0] == '\0') {
-		err_why(&err,
-			"version 2 is at %s, without controllers: version 1 has them, or nobody has passed them on",
-			dir);
+		err_why(&err, "version 2 is at %s, without controllers, which nobody has passed on%s", dir, old);
 		err_fix(&err, "boot with systemd.unified_cgroup_hierarchy=1, or write +memory +pids +cpu to "
 			      "cgroup.subtree_control of the groups above");
 	} else {
-		err_why(&err, "version 2 is at %s, with %s, but this user may not make groups there", dir, controllers);
+		err_why(&err, "version 2 is at %s, with %s, but this user may not make groups there%s", dir,
+			controllers, old);
 		err_fix(&err, "systemd-run --user --scope -p Delegate=yes pidbox ..., or root gives this user a group "
 			      "(chown)");
 	}

@@ -165,6 +165,10 @@ def process_limit_of_a_cgroup(t):
     m = t.error(t.run([*enter, '1', t.pidbox, 'run', '--', 'touch', 'ran']), 'PROC_LIMIT')
     t.eq(m and m['fix'], f'\n  fix: {c["fix"]}', 'the same advice')
     t.ok('pids.max' in c['fix'], f'the advice: {c["fix"]}')
+    for n in range(2, 8):  # with few more, some steps work and others do not: for both the same
+        r = t.run([*enter, str(n), t.pidbox, 'run', '--', 'echo', 'ran'])
+        box = judge(t, t.run([*enter, str(n), t.pidbox, 'doctor', '--json']), r.code == 0)['default box']
+        t.eq(box['code'], None if r.code == 0 else 'PROC_LIMIT', f'{n} processes (run: {r.err!r})')
     checks = judge(t, t.run([*enter, '10', t.pidbox, 'doctor', '--json']))
     t.eq(checks['processes']['status'], 'works', 'with the limit raised')
     t.ok('a limit of processes' in checks['nesting']['why'], f'ten are too few to nest 32 deep: {checks["nesting"]}')
