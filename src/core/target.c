@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/sys.h"
 #include "base/util.h"
+#include "core/enter.h"
 #include "core/front.h"
 #include "core/translate.h"
 #include "kern/container.h"
@@ -15,6 +16,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct finder {
 	const struct address *address;
@@ -39,7 +41,8 @@ static int denied(const struct finder *f, const char *why)
 	int r = err_set(f->err, EACCES, PIDBOX_CODE_DENIED, "looking at %s", f->target->address);
 
 	err_why(f->err, "%s", why);
-	err_fix(f->err, "do it as that user, or as root (in a container: with CAP_SYS_PTRACE)");
+	enter_fix_right(f->err, geteuid(), "CAP_SYS_PTRACE",
+			"do it as that user, or as root (in a container: with CAP_SYS_PTRACE)");
 	return r;
 }
 
@@ -92,8 +95,8 @@ static int find_init(struct finder *f)
 	else
 		r = hold_inside(f, 1, &t->init);
 	if (r == -ESRCH && !t->own && pidns_pid_from(t->ns, 1) == -ENOTTY && !pidref_has_ended(&t->process))
-		return denied(
-			f, "its PID 1 is another user's: the kernel (before 6.11) does not show which process it is");
+		return denied(f, "the kernel (before 6.11) shows which process its PID 1 is only to who may trace it "
+				 "(ptrace(2))");
 	/* When PID 1 has ended nothing begins in there any more (R9); what is left waits to be reaped. */
 	if (r == -ESRCH && !t->own)
 		return no_such_box(f, "its PID 1 has ended: the box is no more");

@@ -110,7 +110,7 @@ def until(cond, seconds=5.0, step=0.003):
         v, took = cond(), time.monotonic() - start
         if v or took > seconds * SLOWNESS:
             return v
-        time.sleep(max(step, min(took / 10, 0.05)))
+        time.sleep(max(step * SLOWNESS, min(took / 10, 0.05)))
 
 
 def rounds(sample, every):

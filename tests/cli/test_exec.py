@@ -458,7 +458,8 @@ def nested_three_deep(t):
     for depth in range(2 if t.mode == 'root' else 0):
         pid = children(children(pid)[0])[0]
         r = t.good(t.run([t.pidbox, 'exec', str(pid), 'sh', '-c', 'echo $PPID; grep NSpid: /proc/self/status']))
-        t.eq((r.out.split()[0], len(r.out.split())), ('1', 3), f'from outside, level {depth + 2}: {r.out!r}')
+        # Before Linux 6.11 nobody can prove to a front in a box that he is above it: the box is entered then, by setns.
+        t.eq((r.out.split()[0], len(r.out.split())), ('1' if kernel() >= (6, 11) else '0', 3), f'from outside, level {depth + 2}: {r.out!r}')
     end_box(t, front)
 
 

@@ -7,7 +7,11 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+import ownapt  # noqa: E402
 
 SUITES = {'': ('bookworm', 'trixie', 'trixie-backports'), '-security': ('bullseye-security', 'bookworm-security')}
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
@@ -51,18 +55,10 @@ class Apt:
     """apt with a state folder and sources of its own."""
     def __init__(self, folder):
         self.folder = folder
-        for name in 'lists/partial', 'cache/archives/partial', 'parts', 'got':
-            os.makedirs(f'{folder}/{name}')
+        self.options = ownapt.options(folder)
         _, where = mirrors()
-        with open(f'{folder}/own.list', 'w', encoding='ascii') as file:
+        with open(f'{folder}/parts/own.list', 'w', encoding='ascii') as file:
             file.write(sources((uri, suite) for kind, uri in where.items() for suite in SUITES[kind]))
-        self.options = []
-        for key, value in (('Dir::Etc::sourcelist', f'{folder}/own.list'), ('Dir::Etc::sourceparts', f'{folder}/parts'),
-                           ('Dir::State::lists', f'{folder}/lists'), ('Dir::Cache', f'{folder}/cache'),
-                           ('Acquire::Languages', 'none'), ('Acquire::Retries', '3')):
-            self.options += ['-o', f'{key}={value}']
-        if os.geteuid() == 0:
-            self.options += ['-o', 'APT::Sandbox::User=root']  # the folder is not the apt user's
         self.why = ''
         try:
             call(['apt-get', '-q', *self.options, 'update'])

@@ -6,7 +6,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+import ownapt
 from worklib import processes
 
 PROGRAMS = {'redis': ('redis-server', 'redis-server'), 'nginx': ('nginx', 'nginx-light'), 'tmux': ('tmux', 'tmux'),
@@ -125,20 +128,12 @@ def fetch_source(cache, scratch):
     if have:
         return have[0]
     apt = os.path.join(scratch, 'apt')
-    for name in ('lists/partial', 'cache/archives/partial', 'parts', 'got'):
-        os.makedirs(os.path.join(apt, name))
+    options = ownapt.options(apt)
     one_line, deb822 = source_lines()
     for name, text in (('own.list', one_line), ('own.sources', deb822)):
         if text.strip():
             with open(os.path.join(apt, 'parts', name), 'w', encoding='utf-8') as file:
                 file.write(text)
-    options = []
-    for key, value in (('Dir::Etc::sourcelist', '/dev/null'), ('Dir::Etc::sourceparts', apt + '/parts'),
-                       ('Dir::State::lists', apt + '/lists'), ('Dir::Cache', apt + '/cache'),
-                       ('Acquire::Languages', 'none'), ('Acquire::Retries', '3')):
-        options += ['-o', '%s=%s' % (key, value)]
-    if os.geteuid() == 0:
-        options += ['-o', 'APT::Sandbox::User=root']    # the scratch folder is not the apt user's
     status, text = call(['apt-get', '-q'] + options + ['update'])
     try:
         must(['apt-get', '-q'] + options + ['source', '--download-only', SOURCE], cwd=apt + '/got')
