@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 enum { KINDS_MAX = 16, LEVELS_MAX = 33 }; /* user namespaces nest 32 deep below the first one */
@@ -37,10 +38,19 @@ static pid_t pid_of(int proc, int pidfd)
 {
 	char path[40] = "self/fdinfo/", text[1024];
 	const char *at;
+	ssize_t n;
 	long pid;
 
 	path[strlen(path) + io_decimal(path + strlen(path), pidfd)] = '\0';
-	at = io_read_file(proc, path, text, sizeof(text)) > 0 ? strstr(text, "\nPid:\t") : NULL;
+	n = io_read_file(proc, path, text, sizeof(text));
+	if (n == -EACCES) {
+		/* Before Linux 5.14 that is root's alone when we are not dumpable. Those to be kept away are in a user
+		 * namespace below ours until we join it: they may not trace us yet, dumpable or not. */
+		(void)prctl(PR_SET_DUMPABLE, 1);
+		n = io_read_file(proc, path, text, sizeof(text));
+		(void)prctl(PR_SET_DUMPABLE, 0);
+	}
+	at = n > 0 ? strstr(text, "\nPid:\t") : NULL;
 	if (at == NULL)
 		return -EBADF;
 	pid = strtol(at + strlen("\nPid:\t"), NULL, 10);

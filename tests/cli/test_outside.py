@@ -2,8 +2,6 @@
 """What others do to a box from outside: a stopped nsenter or a tracer that holds its end up, and the kernel short of memory."""
 from support import *
 
-MEMORY = '/sys/fs/cgroup/memory'
-
 
 @test(modes='root', limit=60)
 def stopped_nsenter_holds_the_end_up(t):
@@ -25,16 +23,28 @@ def stopped_nsenter_holds_the_end_up(t):
     inner.wait()
 
 
+def divisible():
+    """Where this process is in a hierarchy that has the memory controller, and the file of the limit: version 2, else 1."""
+    for line in open('/proc/self/cgroup').read().splitlines():
+        number, names, path = line.split(':', 2)
+        v2 = f'/sys/fs/cgroup{path}'.rstrip('/')
+        with contextlib.suppress(OSError):
+            if number == '0' and 'memory' in open(f'{v2}/cgroup.subtree_control').read().split():
+                return v2, 'memory.max'
+        v1 = f'/sys/fs/cgroup/memory{path}'.rstrip('/')
+        if names == 'memory' and os.access(f'{v1}/memory.limit_in_bytes', os.W_OK):
+            return v1, 'memory.limit_in_bytes'
+    return None
+
+
 @test(modes='root')
 def out_of_memory(t):
-    """A cgroup of our own below our own, with a limit: the record says oom (memory.oom_control, cgroup v1)."""
-    own = next((line.split(':', 2)[2] for line in open('/proc/self/cgroup').read().splitlines() if line.split(':')[1] == 'memory'), None)
-    if own is None or not os.access(f'{MEMORY}{own}/memory.limit_in_bytes', os.W_OK):
-        t.skip('no memory controller of cgroup v1 that is ours to divide; v2 is tested in the VMs of the kernel matrix')
-    group = f'{MEMORY}{own.rstrip("/")}/pidbox-test-{os.getpid()}'
+    """A cgroup of our own below our own, with a limit: the record says oom (memory.events of version 2, memory.oom_control of 1)."""
+    top, limit = divisible() or t.skip('no memory controller that is ours to divide; the kernel matrix has one')
+    group = f'{top}/pidbox-test-{os.getpid()}'
     os.mkdir(group)
     try:
-        open(f'{group}/memory.limit_in_bytes', 'w').write(str(48 << 20))
+        open(f'{group}/{limit}', 'w').write(str(48 << 20))
         enter = lambda: open(f'{group}/cgroup.procs', 'w').write(str(os.getpid()))
         r, rec = t.report('--', '/usr/bin/env', 'python3', '-c', 'x = b"x" * (400 << 20)', pre=enter)
         t.eq((r.code, rec['reason'], rec['signal'], rec['limits']['oom_killed']), (-9, 'oom', 'SIGKILL', True), 'killed for want of memory')

@@ -183,7 +183,7 @@ def not_with_as_pid1(t, args):
 def as_pid1_limits_and_lost_signals(t):
     r = t.box('--as-pid1', '--timeout', '0.2', '--grace', '0.2', '--', 'sleep', '100')
     t.eq(r.code, 124, 'timeout: status')
-    r = t.box('--as-pid1', '--timeout', '0.2', '--', 'sh', '-c', 'trap "echo bye; exit 0" TERM; while :; do sleep 0.01; done')
+    r = t.box('--as-pid1', '--timeout', f'{0.2 * SLOWNESS}', '--', 'sh', '-c', 'trap "echo bye; exit 0" TERM; while :; do sleep 0.01; done')
     t.eq((r.code, r.out), (124, 'bye\n'), 'timeout with a handler')
     p = t.start_box('--as-pid1', '--signal-map', 'TERM=USR1', '--', 'sigcount', stdin=subprocess.PIPE)
     t.eq(p.out.line(), 'ready', 'sigcount')
