@@ -158,7 +158,7 @@ def its_time_limit(t):
     t0 = time.monotonic()
     t.good(inside(t, front, 'sleep 100', '--timeout', '300ms'), code=124)
     t.ok(time.monotonic() - t0 < 8, 'SIGTERM is enough')
-    r = inside(t, front, IGNORES, '--timeout', '200ms', '--grace', '200ms')
+    r = inside(t, front, IGNORES, '--timeout', f'{0.2 * SLOWNESS}', '--grace', '200ms')
     t.good(r, code=124, out='ready\n')
     t.good(inside(t, front, 'trap "exit 9" TERM; sleep 100 & wait', '--timeout', '300ms'), code=124)
     t.good(inside(t, front, 'trap "exit 9" USR1; sleep 100 & wait', '--timeout', '300ms', '--stop-signal', 'USR1', '--grace', '60s'), code=124)

@@ -52,7 +52,7 @@ def sigterm_at_any_moment(t, kill, want):
         kill(p.pid, signal.SIGTERM)
         t.where = f'round {i}, TERM {0.004 * i / n * 1e3:.2f} ms after the start'
         try:
-            code = p.wait(2)
+            code = p.wait(2 * SLOWNESS)
         except subprocess.TimeoutExpired:
             t.fail('it is lost: the box runs on')
         t.ok(code in (want, -15), f'status {code}')
@@ -73,7 +73,7 @@ def ctrl_c_at_any_moment(t):
             spin(0.004 * i / n)
             os.write(m, b'\x03')
             try:
-                code = p.wait(2)
+                code = p.wait(2 * SLOWNESS)
             except subprocess.TimeoutExpired:
                 t.fail(f'round {i}: Ctrl-C {0.004 * i / n * 1e3:.2f} ms after the start is lost')
             if not t.eq(code, -2, f'round {i}: status'):

@@ -53,7 +53,7 @@ class Term:
 
     def expect(self, pattern, seconds=5):
         """Read until the pattern has come; what came before it is thrown away. Returns the match."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * SLOWNESS
         while True:
             self.seen += self.lines.buf.decode('utf-8', 'replace')
             self.lines.buf = b''
