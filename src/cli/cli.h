@@ -53,11 +53,14 @@ void fds_keep_only(const int *own, size_t n, bool keep_stdio);
 
 /* plan_words.c: a plan in words */
 void words_plan(FILE *out, const struct pidbox_plan *plan);
-void words_explain(const struct pidbox *box, const struct pidbox_info *info, enum pidbox_side from,
-		   enum pidbox_side to);
+void words_explain(const struct pidbox *box, enum pidbox_side from, enum pidbox_side to);
+void words_explain_rest(const struct pidbox *box, const struct pidbox_spec *spec);
 /* The steps from that side on, up to the one that failed. */
 void words_explain_failure(const struct pidbox_spec *spec, enum pidbox_side from, const struct pidbox_error *err);
 void words_timing(const struct pidbox *box);
+
+/* equivalent.c */
+void words_equivalent(FILE *out, const struct pidbox_plan *plan, const struct pidbox_spec *spec);
 
 /* record.c: --report, --events, --summary */
 struct reporting {

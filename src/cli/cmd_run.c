@@ -50,6 +50,7 @@ static int dry_run(const struct pidbox_spec *spec)
 		return PIDBOX_EXIT_FAILED;
 	}
 	words_plan(stdout, plan);
+	words_equivalent(stdout, plan, spec);
 	pidbox_plan_free(plan);
 	return finish_output();
 }
@@ -191,7 +192,7 @@ static int hold(struct run *run)
 	pidbox_get_info(run->relay.box, &info);
 	reporting_ready(&run->reporting, &info);
 	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
-		words_explain(run->relay.box, &info, PIDBOX_SIDE_FRONT, PIDBOX_SIDE_INIT);
+		words_explain(run->relay.box, PIDBOX_SIDE_FRONT, PIDBOX_SIDE_INIT);
 	r = run->hold_fd >= 0 ? relay_hold(&run->relay, run->hold_fd) : 0;
 	if (r > 0)
 		die_while_held(run, r);
@@ -203,10 +204,12 @@ static int hold(struct run *run)
 		return give_up(run, hold_error(pidbox_options_hold_fd(run->opts), r, &err));
 	r = pidbox_release(run->relay.box, &err);
 	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN) {
-		if (r == 0)
-			words_explain(run->relay.box, &info, PIDBOX_SIDE_COMMAND, PIDBOX_SIDE_COMMAND);
-		else
+		if (r == 0) {
+			words_explain(run->relay.box, PIDBOX_SIDE_COMMAND, PIDBOX_SIDE_COMMAND);
+			words_explain_rest(run->relay.box, pidbox_options_spec(run->opts));
+		} else {
 			words_explain_failure(pidbox_options_spec(run->opts), PIDBOX_SIDE_COMMAND, &err);
+		}
 	}
 	return r < 0 ? give_up(run, &err) : 0;
 }

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const char *side_word(enum pidbox_side side)
 {
@@ -31,21 +32,50 @@ static void narrate(const struct pidbox_step *step)
 		out_note("         (%s)\n", step->rule);
 }
 
-/* Steps of some sides, with who does them: PIDs are the outer ones for the front and the inner ones inside. */
-void words_explain(const struct pidbox *box, const struct pidbox_info *info, enum pidbox_side from, enum pidbox_side to)
+/* Where processes come up in the story, their numbers on both sides. */
+static void narrate_pids(const struct pidbox_step *step, const struct pidbox_info *info)
 {
+	if (strcmp(step->name, "connect") == 0)
+		out_note("         the front is PID %d here; inside it has no number\n", (int)getpid());
+	if (strcmp(step->name, "clone") == 0)
+		out_note("         outside it is PID %d, inside PID 1; box %s, PID namespace %llu\n", info->init_pid,
+			 info->id, (unsigned long long)info->pid_namespace);
+}
+
+/* Steps of some sides. Who does them is PID 1 inside, its child, or outside. */
+void words_explain(const struct pidbox *box, enum pidbox_side from, enum pidbox_side to)
+{
+	struct pidbox_info info;
 	struct pidbox_step step;
 
+	pidbox_get_info(box, &info);
 	for (size_t i = 0; pidbox_get_step(box, i, &step) == 0; i++) {
 		if (step.side < from || step.side > to)
 			continue;
 		narrate(&step);
-		if (strcmp(step.name, "clone") == 0)
-			out_note("         outside it is PID %d, inside PID 1; box %s, PID namespace %llu\n",
-				 info->init_pid, info->id, (unsigned long long)info->pid_namespace);
+		narrate_pids(&step, &info);
 		if (step.errnum != 0)
 			out_note("         it failed (%s), which is not fatal\n", strerror(step.errnum));
 	}
+}
+
+/* What comes after the last step. */
+void words_explain_rest(const struct pidbox *box, const struct pidbox_spec *spec)
+{
+	struct pidbox_info info;
+
+	pidbox_get_info(box, &info);
+	if (spec->as_pid1) {
+		out_note("         it is PID 1 itself, so nobody reaps for it, and it gets only signals that it has a "
+			 "handler for\n"
+			 "         (R6, R7: outside, SIGKILL and SIGSTOP work all the same)\n");
+		return;
+	}
+	if (!spec->idle)
+		out_note("         outside it is PID %d, inside PID %u\n", info.command_pid,
+			 spec->first_pid != 0 ? spec->first_pid : 2);
+	out_note("init     from now on it reaps, and passes signals on; when it ends, the kernel ends the rest\n"
+		 "         (R6, R7, R8)\n");
 }
 
 void words_explain_failure(const struct pidbox_spec *spec, enum pidbox_side from, const struct pidbox_error *err)

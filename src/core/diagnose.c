@@ -116,7 +116,7 @@ int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int au
 		return r;
 	}
 	err_why(err, "the step %s (%s) failed, and pidbox knows no more about this errno", step_rows[op].name,
-		row < plan->n_rows && plan->rows[row].call != NULL ? plan->rows[row].call : "");
+		row < plan->n_rows ? plan_call(plan, row) : "");
 	err_fix(err, "`pidbox run --explain` shows how far it gets; strace -f shows the call");
 	return r;
 }

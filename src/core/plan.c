@@ -26,24 +26,31 @@ struct maker {
 	int error;
 };
 
-/* Add a row; the returned step is to be filled with the numbers that its executor needs. */
+/* Add a row whose call is the table's; the returned step is to be filled with the numbers that its executor needs. */
+static struct wire_step *add_plain(struct maker *m, enum step_op op)
+{
+	struct pidbox_plan *plan = m->plan;
+	struct wire_step *step = &m->steps[plan->n_rows];
+
+	plan->rows[plan->n_rows++] = (struct plan_row){ .op = op, .took_us = -1 };
+	*step = (struct wire_step){ .op = (uint16_t)op };
+	return step;
+}
+
+/* Add a row with a call of its own. */
 __attribute__((format(printf, 3, 4))) static struct wire_step *add(struct maker *m, enum step_op op, const char *call,
 								   ...)
 {
-	struct pidbox_plan *plan = m->plan;
-	struct plan_row *row = &plan->rows[plan->n_rows];
-	struct wire_step *step = &m->steps[plan->n_rows];
+	struct plan_row *row = &m->plan->rows[m->plan->n_rows];
+	struct wire_step *step = add_plain(m, op);
 	va_list ap;
 
-	*row = (struct plan_row){ .op = op, .took_us = -1 };
-	*step = (struct wire_step){ .op = (uint16_t)op };
 	va_start(ap, call);
 	if (vasprintf(&row->call, call, ap) < 0) {
 		row->call = NULL;
 		m->error = -ENOMEM;
 	}
 	va_end(ap);
-	plan->n_rows++;
 	return step;
 }
 
@@ -195,32 +202,32 @@ static void plan_outside(struct maker *m)
 
 	if (is_named(m->spec))
 		add(m, STEP_CLAIM, "open(\"%s\", O_CREAT), flock(LOCK_EX|LOCK_NB)", m->spec->name);
-	add(m, STEP_CONNECT, "socketpair(AF_UNIX, SOCK_SEQPACKET), pidfd_open(front)");
+	add_plain(m, STEP_CONNECT);
 	if (m->spec->as_pid1 && m->spec->front_forwards && !m->spec->tty)
-		add(m, STEP_WITNESS, "clone()");
-	add(m, STEP_LOAD_INIT, "memfd_create(\"pidbox-init\"), write, fcntl(F_ADD_SEALS)");
+		add_plain(m, STEP_WITNESS);
+	add_plain(m, STEP_LOAD_INIT);
 	if (m->spec->tty)
-		add(m, STEP_OPEN_TTY, "open(\"/dev/ptmx\"), ioctl(TIOCGPTPEER)");
-	add(m, STEP_SEND_PLAN, "send(init, plan)");
+		add_plain(m, STEP_OPEN_TTY);
+	add_plain(m, STEP_SEND_PLAN);
 	/* A time namespace is made by the init: its offsets must be written before anybody is in it. */
 	for (size_t i = 0; i < ns_kinds_count; i++)
 		if (m->plan->kinds & ~(uint32_t)PIDBOX_NS_TIME & ns_kinds[i].bit)
 			len += (size_t)snprintf(flags + len, sizeof(flags) - len, "%s|", ns_kinds[i].flag_name);
-	add(m, STEP_CLONE, "clone(%sCLONE_VM|CLONE_VFORK|CLONE_PIDFD)", flags);
+	add(m, STEP_CLONE, "clone(%sCLONE_VM|CLONE_VFORK|CLONE_PIDFD|SIGCHLD)", flags);
 	if (m->user_ns) {
 		choose_maps(m);
 		plan_maps(m, false);
 	}
 	plan_caps(m);
-	add(m, STEP_EXEC_INIT, "execveat(init, \"\", AT_EMPTY_PATH)");
+	add_plain(m, STEP_EXEC_INIT);
 	if (m->user_ns)
 		plan_maps(m, true);
 	if (m->spec->reachable != PIDBOX_UNREACHABLE)
-		add(m, STEP_ENTRY, "bind(\"PID:INODE\"), listen()");
+		add_plain(m, STEP_ENTRY);
 	/* Without an entry a box with a name is none: its command waits for that. */
 	m->plan->needs_go |= is_named(m->spec);
 	if (m->plan->needs_go)
-		add(m, STEP_GO, "send(init, GO)");
+		add_plain(m, STEP_GO);
 }
 
 /* ------------------------------------------------------------ init */
@@ -249,7 +256,7 @@ static void plan_mount_proc(struct maker *m)
 	char options[64];
 
 	if (s->propagation == PIDBOX_PROPAGATION_SHARED || s->propagation == PIDBOX_PROPAGATION_UNCHANGED)
-		add(m, STEP_PROC_PRIVATE, "mount(NULL, \"/proc\", MS_REC|MS_PRIVATE)");
+		add_plain(m, STEP_PROC_PRIVATE);
 	(void)snprintf(options, sizeof(options), "%s%s%s%s", s->proc_hidepid != NULL ? "hidepid=" : "",
 		       s->proc_hidepid != NULL ? s->proc_hidepid : "",
 		       s->proc_hidepid != NULL && s->proc_subset_pid ? "," : "",
@@ -300,9 +307,9 @@ static void plan_inside(struct maker *m)
 	bool sysctls_first = !fresh || s->proc_subset_pid;
 
 	if (m->plan->needs_go)
-		add(m, STEP_CHECKPOINT, "recv(front)");
+		add_plain(m, STEP_CHECKPOINT);
 	if (kinds & PIDBOX_NS_NET)
-		add(m, STEP_LOOPBACK, "ioctl(SIOCSIFFLAGS, \"lo\", IFF_UP)");
+		add_plain(m, STEP_LOOPBACK);
 	if (s->hostname != NULL)
 		add(m, STEP_HOSTNAME, "sethostname(\"%s\")", s->hostname)->text = blob_str(&m->blob, s->hostname);
 	if (kinds & PIDBOX_NS_MOUNT)
@@ -312,13 +319,13 @@ static void plan_inside(struct maker *m)
 	if (fresh)
 		plan_mount_proc(m);
 	if (s->proc == PIDBOX_PROC_NONE)
-		add(m, STEP_HIDE_PROC, "mount(\"tmpfs\", \"/proc\", \"tmpfs\", MS_RDONLY)");
+		add_plain(m, STEP_HIDE_PROC);
 	if (!sysctls_first)
 		plan_sysctls(m);
 	if (s->hold)
-		add(m, STEP_HOLD, "send(front, READY), recv(front)");
+		add_plain(m, STEP_HOLD);
 	if (s->idle)
-		add(m, STEP_IDLE, "send(front, IDLE)");
+		add_plain(m, STEP_IDLE);
 	else if (!s->as_pid1)
 		add(m, STEP_START, kinds & PIDBOX_NS_TIME ? "clone(CLONE_VFORK)" : "clone(CLONE_VM|CLONE_VFORK)");
 }
@@ -357,7 +364,7 @@ static void plan_who(struct maker *m)
 	if (s->chdir != NULL)
 		add(m, STEP_CHDIR, "chdir(\"%s\")", s->chdir)->text = blob_str(&m->blob, s->chdir);
 	if (plan_find(m->plan, STEP_RAISE_CAPS) >= 0)
-		add(m, STEP_DROP_CAPS, "prctl(PR_CAP_AMBIENT_LOWER), capset(inheritable)");
+		add_plain(m, STEP_DROP_CAPS);
 }
 
 static void plan_close_fds(struct maker *m)
@@ -380,13 +387,13 @@ static void plan_command(struct maker *m)
 		return;
 	}
 	if (s->tty)
-		add(m, STEP_SESSION, "setsid(), ioctl(TIOCSCTTY)");
+		add_plain(m, STEP_SESSION);
 	if (s->tty || s->stdio != NULL)
-		add(m, STEP_STDIO, "dup3() onto 0, 1, 2");
+		add_plain(m, STEP_STDIO);
 	plan_who(m);
 	if (!s->inherit_fds)
 		plan_close_fds(m);
-	add(m, STEP_SIGNALS, "rt_sigprocmask(SIG_SETMASK)");
+	add_plain(m, STEP_SIGNALS);
 	add(m, STEP_EXEC, "execve(\"%s\")", shown);
 }
 
@@ -503,15 +510,22 @@ int plan_find(const struct pidbox_plan *plan, enum step_op op)
 	return -1;
 }
 
+const char *plan_call(const struct pidbox_plan *plan, size_t index)
+{
+	const struct plan_row *row = &plan->rows[index];
+
+	return row->call != NULL ? row->call : step_words[row->op].call;
+}
+
 void plan_describe(const struct pidbox_plan *plan, size_t index, struct pidbox_step *ret)
 {
 	const struct plan_row *row = &plan->rows[index];
-	const struct step_row *words = &step_rows[row->op];
+	const struct step_words *words = &step_words[row->op];
 
 	*ret = (struct pidbox_step){
-		.side = words->side,
-		.name = words->name,
-		.call = row->call,
+		.side = step_rows[row->op].side,
+		.name = step_rows[row->op].name,
+		.call = plan_call(plan, index),
 		.does = words->does,
 		.rule = words->rule,
 		.took_us = row->took_us,

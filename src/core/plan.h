@@ -35,7 +35,7 @@ struct plan_facts {
 
 struct plan_row {
 	enum step_op op;
-	char *call;      /* the system call in words */
+	char *call;      /* the system call in words; NULL: as the table of steps has it */
 	int64_t took_us; /* -1 */
 	int errnum;
 	bool done;
@@ -62,6 +62,8 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 int plan_find(const struct pidbox_plan *plan, enum step_op op);
 /** What the record calls a kind of /proc. */
 const char *plan_proc_word(enum pidbox_proc proc);
+/** The system call of row number index, in words. */
+const char *plan_call(const struct pidbox_plan *plan, size_t index);
 /** Describe row number index. */
 void plan_describe(const struct pidbox_plan *plan, size_t index, struct pidbox_step *ret);
 /** A text of the wire plan. */

@@ -198,7 +198,7 @@ static void test_unforeseen(void)
 		int r = diagnose_step(plan, i, EXDEV, 0, &err);
 
 		ok(r == -EXDEV && knows_no_more(&err) && strstr(err.why, step_rows[plan->rows[i].op].name) != NULL &&
-			   strstr(err.why, plan->rows[i].call) != NULL && err.fix[0] != '\0' &&
+			   strstr(err.why, plan_call(plan, i)) != NULL && err.fix[0] != '\0' &&
 			   err.code == PIDBOX_CODE_NONE,
 		   "%s", err.why);
 	}
