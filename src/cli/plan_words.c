@@ -30,19 +30,11 @@ static void narrate(const struct pidbox_step *step)
 	out_note("%-8s %s\n         %s\n", side_word(step->side), step->call, step->does);
 	if (step->rule[0] != '\0')
 		out_note("         (%s)\n", step->rule);
-}
-
-/* Where processes come up in the story, their numbers on both sides. */
-static void narrate_pids(const struct pidbox_step *step, const struct pidbox_info *info)
-{
 	if (strcmp(step->name, "connect") == 0)
 		out_note("         the front is PID %d here; inside it has no number\n", (int)getpid());
-	if (strcmp(step->name, "clone") == 0)
-		out_note("         outside it is PID %d, inside PID 1; box %s, PID namespace %llu\n", info->init_pid,
-			 info->id, (unsigned long long)info->pid_namespace);
 }
 
-/* Steps of some sides. Who does them is PID 1 inside, its child, or outside. */
+/* Steps of some sides. */
 void words_explain(const struct pidbox *box, enum pidbox_side from, enum pidbox_side to)
 {
 	struct pidbox_info info;
@@ -53,10 +45,29 @@ void words_explain(const struct pidbox *box, enum pidbox_side from, enum pidbox_
 		if (step.side < from || step.side > to)
 			continue;
 		narrate(&step);
-		narrate_pids(&step, &info);
+		if (strcmp(step.name, "clone") == 0)
+			out_note("         outside it is PID %d, inside PID 1; box %s, PID namespace %llu\n",
+				 info.init_pid, info.id, (unsigned long long)info.pid_namespace);
 		if (step.errnum != 0)
 			out_note("         it failed (%s), which is not fatal\n", strerror(step.errnum));
 	}
+}
+
+/* The command's number. When it has ended already, the one that comes next after the init's, or that was asked for. */
+static pid_t inside_pid(const struct pidbox_info *info, const struct pidbox_spec *spec)
+{
+	struct pidbox_level levels[PIDBOX_LEVELS_MAX];
+	struct pidbox_translator *translator;
+	struct pidbox_error ignored;
+	pid_t pid = spec->first_pid != 0 ? (pid_t)spec->first_pid : 2;
+	size_t n = 0;
+
+	if (pidbox_translator_new(&translator, &ignored) < 0)
+		return pid;
+	if (pidbox_levels(translator, info->command_pid, levels, &n) == 0 && n > 1)
+		pid = levels[n - 1].pid;
+	pidbox_translator_free(translator);
+	return pid;
 }
 
 /* What comes after the last step. */
@@ -72,8 +83,7 @@ void words_explain_rest(const struct pidbox *box, const struct pidbox_spec *spec
 		return;
 	}
 	if (!spec->idle)
-		out_note("         outside it is PID %d, inside PID %u\n", info.command_pid,
-			 spec->first_pid != 0 ? spec->first_pid : 2);
+		out_note("         outside it is PID %d, inside PID %d\n", info.command_pid, inside_pid(&info, spec));
 	out_note("init     from now on it reaps, and passes signals on; when it ends, the kernel ends the rest\n"
 		 "         (R6, R7, R8)\n");
 }

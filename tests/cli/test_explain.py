@@ -43,6 +43,26 @@ def both_sides(t, *args):
         t.ok('when it ends, the kernel ends the rest' in err, 'the end')
 
 
+@test
+def somebody_was_there_first(t):
+    """A command that was held may not be PID 2 any more: what is told is its number all the same."""
+    os.mkfifo(t.path('go'))
+    p = t.start(['sh', '-c', 'exec "$@" 3<>go', 'sh', t.pidbox, 'run', '--map', 'me', '--explain', '--hold-fd', '3', '--', 'sh', '-c',
+                 'echo $$; exec sleep 1000'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    err = Lines(p.stderr)
+    said = list(iter(lambda: err.line() or t.fail('it ended'), '         makes the process that becomes the command'))
+    init = re.search(r'outside it is PID (\d+), inside PID 1;', '\n'.join(said))[1]
+    t.good(t.run(['nsenter', '-t', init, '-U', '--preserve-credentials', '-p', 'true']))
+    with open(t.path('go'), 'w') as go:
+        go.write('\n')
+    number = Lines(p.stdout).line()
+    t.ok(number != '2', f'somebody else has been 2: {number!r}')
+    told = next(line for line in iter(err.line, None) if 'outside it is' in line)
+    t.ok(told.endswith(f', inside PID {number}'), f'{told!r}')
+    t.good(t.run([t.pidbox, 'kill', '--grace', '0', init]))
+    t.finish(p)
+
+
 @each({'chdir': ('-C', '/no/such/place'), 'exec': (), 'host name': ('--time-offset', 'boottime=-99999999999')})
 def a_failure(t, *args):
     """The story ends with the step that failed."""
