@@ -72,6 +72,7 @@ static const struct exec_diagnosis {
 	  "of "
 	  "its box",
 	  "do it as the box's user, in the PID namespace that the box was started in" },
+	{ 0, EBUSY, PIDBOX_CODE_NONE, "the box is being set up still, or is held", "try again when its command runs" },
 	{ 0, EOPNOTSUPP, PIDBOX_CODE_NONE, OTHER_RELEASE, "use the pidbox that started it, or start it anew" },
 	{ EXEC_STEP_TAKE, EPROTO, PIDBOX_CODE_NONE,
 	  "the box was started by another release of pidbox, whose answer this one does not understand",

@@ -560,3 +560,16 @@ def by_name_and_idle(t):
     t.good(t.run([t.pidbox, 'kill', 'empty']))
     t.eq(t.finish(p), -signal.SIGKILL, 'its end with the box')
     t.forget_records()
+
+
+@test
+def a_box_that_is_held(t):
+    """Its init waits for one thing only: whoever comes too early is told so."""
+    r, w = pipe()
+    with opened(r, w):
+        p = t.start_box('--name', 'held', '--hold-fd', str(r), '--events', 'fd:1', '--', 'true', pass_fds=(r, ))
+        while '"ready"' not in (p.out.line() or t.fail('it ended')):
+            pass
+        t.error(t.run([t.pidbox, 'exec', 'held', 'true']), has=['held', 'try again'])
+        os.write(w, b'x')
+        t.eq(t.finish(p), 0, 'it goes on')
