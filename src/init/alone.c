@@ -305,7 +305,11 @@ static void let_go_of_the_start(void)
 
 void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
 {
-	static struct alone alone;
+	static struct alone alone = {
+		/* not all 0: it lies in the page of struct box */
+		.verbosity = 1,       .on_exit = PIDBOX_ON_EXIT_KILL, .stop_signal = SIGTERM, .grace_us = 10 * US_PER_S,
+		.out = STDOUT_FILENO, .err = STDERR_FILENO,
+	};
 	struct alone *a = &alone;
 	int status = alone_read_options(a, argc, argv, envp);
 	int r = 0;

@@ -294,12 +294,6 @@ static void begin(struct alone *a, const char *called)
 	for (size_t i = 0; i < ARRAY_LEN(manners); i++)
 		if (strcmp(a->name, manners[i].name) == 0)
 			a->manner = manners[i].manner;
-	a->verbosity = 1;
-	a->on_exit = PIDBOX_ON_EXIT_KILL;
-	a->stop_signal = SIGTERM;
-	a->grace_us = 10 * US_PER_S;
-	a->out = STDOUT_FILENO;
-	a->err = STDERR_FILENO;
 	a->subreaper = a->manner == MANNER_OWN || a->manner == MANNER_CATATONIT;
 	for (int sig = 1; sig <= SIG_MAX; sig++)
 		a->signal_map[sig] = (uint8_t)sig;

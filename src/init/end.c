@@ -192,11 +192,22 @@ void end_begin(struct box *b, enum pidbox_reason why, int64_t grace_us)
 	end_check_deadlines(b);
 }
 
+/* sysconf(3) would bring all that it knows along. */
+static int64_t usable_cpus(void)
+{
+	unsigned long set[1024 / sizeof(long)];
+	long n = sys_call(SYS_sched_getaffinity, 0, sizeof(set), set) / (long)sizeof(long);
+	int64_t cpus = 0;
+
+	while (n > 0)
+		cpus += __builtin_popcountl(set[--n]);
+	return cpus > 0 ? cpus : 1;
+}
+
 static void check_cpu(struct box *b, int64_t now)
 {
 	enum { LOOK_AGAIN_AT_LEAST_US = 2000 };
 	int64_t left = b->plan->cpu_time_us - survey_cpu_us(b);
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	b->deadline[DEADLINE_CPU] = 0;
 	if (left <= 0) {
@@ -204,7 +215,7 @@ static void check_cpu(struct box *b, int64_t now)
 		return;
 	}
 	/* With all CPUs at work the limit cannot be reached before this. */
-	left /= cpus > 0 ? cpus : 1;
+	left /= usable_cpus();
 	b->deadline[DEADLINE_CPU] = now + (left > LOOK_AGAIN_AT_LEAST_US ? left : LOOK_AGAIN_AT_LEAST_US);
 }
 

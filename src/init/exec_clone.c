@@ -49,7 +49,7 @@ void exec_make_room(void)
 	more = descriptors;
 	more.rlim_cur = more.rlim_max < EACH * EXECS ? more.rlim_max : EACH * EXECS;
 	if (more.rlim_cur > descriptors.rlim_cur)
-		(void)setrlimit(RLIMIT_NOFILE, &more);
+		(void)sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &more, NULL); /* libc's is for all its threads */
 }
 
 /* ------------------------------------------------------------ in the new process */

@@ -107,10 +107,11 @@ struct box {
 
 	bool chld_ignored; /* SIGCHLD was ignored by the caller: put back for the command */
 
-	volatile struct start *start; /* where both see it */
-	pid_t command;                /* inside PID; 0 once it has been reaped */
-	bool idle;                    /* there is no command, and nobody has ended the box yet */
-	pid_t first_pid;              /* what it is to be; 0: whatever comes */
+	volatile struct start *start; /* where both see it: the next, or a shared page */
+	struct start own_start;
+	pid_t command;   /* inside PID; 0 once it has been reaped */
+	bool idle;       /* there is no command, and nobody has ended the box yet */
+	pid_t first_pid; /* what it is to be; 0: whatever comes */
 	uint32_t first_pid_step;
 	bool stopped;                    /* the command is, and so is to be, for a shell to see it, the front */
 	bool front_told;                 /* ... and has been told, and may be stopped still */

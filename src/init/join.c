@@ -39,7 +39,7 @@ static pid_t pid_of(int proc, int pidfd)
 	char path[40] = "self/fdinfo/", text[1024];
 	const char *at;
 	ssize_t n;
-	long pid;
+	long pid = 0;
 
 	path[strlen(path) + io_decimal(path + strlen(path), pidfd)] = '\0';
 	n = io_read_file(proc, path, text, sizeof(text));
@@ -53,7 +53,8 @@ static pid_t pid_of(int proc, int pidfd)
 	at = n > 0 ? strstr(text, "\nPid:\t") : NULL;
 	if (at == NULL)
 		return -EBADF;
-	pid = strtol(at + strlen("\nPid:\t"), NULL, 10);
+	for (at += strlen("\nPid:\t"); *at >= '0' && *at <= '9' && pid < INT32_MAX / 10; at++)
+		pid = pid * 10 + (*at - '0');
 	return pid > 0 ? (pid_t)pid : -ESRCH;
 }
 

@@ -44,7 +44,7 @@ static ssize_t receive(struct box *b, void *buf, size_t size)
 
 static int receive_plan(struct box *b)
 {
-	static char first[WIRE_PACKET] __attribute__((aligned(16)));
+	static char first[WIRE_PACKET] __attribute__((aligned(64))); /* beside the other large things */
 	struct wire_plan *plan = (void *)first;
 	ssize_t n = receive(b, first, sizeof(first));
 	size_t have = (size_t)n;
@@ -150,8 +150,7 @@ int init_descriptor(const char *arg)
 
 int main(int argc, char **argv, char **envp)
 {
-	static struct start start;
-	static struct box box = { .socket = -1, .signals = -1, .events = -1, .proc = -1, .start = &start };
+	static struct box box = { .socket = -1, .signals = -1, .events = -1, .proc = -1, .start = &box.own_start };
 	struct box *b = &box;
 	sigbits old;
 

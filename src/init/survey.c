@@ -13,6 +13,7 @@
 #include "kern/proc.h"
 
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 
 /*
@@ -90,7 +91,7 @@ int64_t survey_cpu_us(struct box *b)
 static void report_leak(struct box *b, pid_t pid, pid_t inside, const struct proc_stat *stat)
 {
 	struct wire_msg msg = { .type = MSG_LEAK };
-	int64_t started = (int64_t)stat->start_ticks * (US_PER_S / sysconf(_SC_CLK_TCK));
+	int64_t started = (int64_t)stat->start_ticks * (US_PER_S / (int64_t)getauxval(AT_CLKTCK));
 	ssize_t n = proc_read_cmdline(b->proc, pid, msg.leak.command, sizeof(msg.leak.command));
 
 	msg.leak.inside_pid = inside;

@@ -5,8 +5,8 @@
 #include "base/sys.h"
 #include "base/util.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <time.h>
 
 int proc_open_detached_of(int pidns)
@@ -71,6 +71,30 @@ ssize_t proc_read_file_of(int root, pid_t pid, const char *file, char *buf, size
 	return proc_read_file(root, path, buf, size);
 }
 
+/*
+ * A number as the kernel writes it, after blanks: strtoull(3) without what only people write, which is 2 KiB of the
+ * init. One that is too large is the largest. @return behind it; NULL: there is none
+ */
+static const char *number_at(const char *p, unsigned base, uint64_t *ret)
+{
+	const char *first;
+	uint64_t n = 0;
+	bool minus;
+
+	while (*p == ' ' || *p == '\t')
+		p++;
+	minus = *p == '-';
+	for (first = p += minus;; p++) {
+		unsigned digit = (unsigned)(*p >= 'a' ? *p - 'a' + 10 : *p - '0');
+
+		if (digit >= base)
+			break;
+		n = n >> 60 ? UINT64_MAX : n * base + digit;
+	}
+	*ret = minus ? 0 - n : n;
+	return p > first ? p : NULL;
+}
+
 /* After the name, which may hold anything, even a bracket, the fields are numbers with one space between. */
 int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 {
@@ -84,12 +108,13 @@ int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret)
 	state = p[2];
 	p += 3;
 	for (int i = 4; i <= 24; i++) {
-		char *end;
+		uint64_t n;
+		const char *end = number_at(p, 10, &n);
 
-		field[i] = strtoll(p, &end, 10);
-		if (end == p && i <= 22)
+		if (end == NULL && i <= 22)
 			return -EBADMSG;
-		p = end;
+		field[i] = end != NULL ? (long long)n : 0;
+		p = end != NULL ? end : p;
 	}
 	for (int i = 14; i <= 17; i++) /* utime, stime, cutime, cstime */
 		if (__builtin_add_overflow(ticks, field[i], &ticks))
@@ -114,7 +139,7 @@ int proc_read_stat(int root, pid_t pid, struct proc_stat *ret)
 	char text[1024];
 	ssize_t n = proc_read_file_of(root, pid, "stat", text, sizeof(text));
 
-	return n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), ret);
+	return n < 0 ? (int)n : proc_parse_stat(text, (long)getauxval(AT_CLKTCK), ret);
 }
 
 int proc_read_stat_of(int process, struct proc_stat *ret)
@@ -122,7 +147,7 @@ int proc_read_stat_of(int process, struct proc_stat *ret)
 	char text[1024];
 	ssize_t n = proc_read_file(process, "stat", text, sizeof(text));
 
-	return n < 0 ? (int)n : proc_parse_stat(text, sysconf(_SC_CLK_TCK), ret);
+	return n < 0 ? (int)n : proc_parse_stat(text, (long)getauxval(AT_CLKTCK), ret);
 }
 
 int proc_open(int root, pid_t pid)
@@ -169,13 +194,12 @@ int proc_parse_pids(const char *status, pid_t ret[PROC_PIDS_MAX])
 		return -EBADMSG;
 	p += strlen("\nNSpid:");
 	while (*p != '\n' && *p != '\0') {
-		char *end;
-		long pid = strtol(p, &end, 10);
+		uint64_t pid;
 
-		if (end == p || pid <= 0 || pid > INT32_MAX || n == PROC_PIDS_MAX)
+		p = number_at(p, 10, &pid);
+		if (p == NULL || pid == 0 || pid > INT32_MAX || n == PROC_PIDS_MAX)
 			return -EBADMSG;
 		pids[n++] = (pid_t)pid;
-		p = end;
 	}
 	if (n == 0)
 		return -EBADMSG;
@@ -192,25 +216,21 @@ pid_t proc_parse_innermost_pid(const char *status)
 }
 
 /* The number in a column of a line "Key:\tN\tN...". */
-static int status_number(const char *text, const char *key, int column, unsigned long *ret)
+static int status_number(const char *text, const char *key, int column, uint64_t *ret)
 {
 	const char *p = strstr(text, key);
-	char *end;
 
-	if (p == NULL)
-		return -EBADMSG;
-	for (p += strlen(key); column >= 0; column--, p = end) {
-		*ret = strtoul(p, &end, 10);
-		if (end == p || memchr(p, '\n', (size_t)(end - p)) != NULL)
-			return -EBADMSG;
-	}
-	return 0;
+	if (p != NULL)
+		p += strlen(key);
+	for (; p != NULL && column >= 0; column--)
+		p = number_at(p, 10, ret);
+	return p != NULL ? 0 : -EBADMSG;
 }
 
 int proc_parse_status(const char *text, struct proc_status *ret)
 {
 	struct proc_status status = { 0 };
-	unsigned long parent, uid;
+	uint64_t parent, uid;
 
 	status.n_pids = proc_parse_pids(text, status.pids);
 	if (status.n_pids < 0 || status_number(text, "\nPPid:", 0, &parent) < 0 || parent > INT32_MAX ||
@@ -225,8 +245,11 @@ int proc_parse_status(const char *text, struct proc_status *ret)
 static uint64_t mask_in(const char *status, const char *key)
 {
 	const char *p = strstr(status, key);
+	uint64_t mask = 0;
 
-	return p != NULL ? strtoull(p + strlen(key), NULL, 16) : 0;
+	if (p != NULL)
+		(void)number_at(p + strlen(key), 16, &mask);
+	return mask;
 }
 
 int proc_parse_signals(const char *text, struct proc_signals *ret)
