@@ -126,7 +126,8 @@ static bool read_number(const char *text, int *ret)
 /* What strtol(3) takes before the digits. */
 static const char *skip_sign(const char *text, bool *ret_minus)
 {
-	text += strspn(text, " \t\n\v\f\r");
+	while (*text == ' ' || (*text >= '\t' && *text <= '\r'))
+		text++;
 	*ret_minus = *text == '-';
 	return *text == '-' || *text == '+' ? text + 1 : text;
 }

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/util.h"
 #include "kern/ns_kinds.h"
+#include "kern/proc.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -50,10 +51,10 @@ static pid_t pid_of(int proc, int pidfd)
 		n = io_read_file(proc, path, text, sizeof(text));
 		(void)prctl(PR_SET_DUMPABLE, 0);
 	}
-	at = n > 0 ? strstr(text, "\nPid:\t") : NULL;
+	at = n > 0 ? proc_line(text, "Pid:\t") : NULL;
 	if (at == NULL)
 		return -EBADF;
-	for (at += strlen("\nPid:\t"); *at >= '0' && *at <= '9' && pid < INT32_MAX / 10; at++)
+	for (; *at >= '0' && *at <= '9' && pid < INT32_MAX / 10; at++)
 		pid = pid * 10 + (*at - '0');
 	return pid > 0 ? (pid_t)pid : -ESRCH;
 }
@@ -64,7 +65,7 @@ static int open_namespace(int proc, pid_t pid, const char *file)
 	size_t len = io_decimal(path, pid);
 
 	memcpy(path + len, "/ns/", sizeof("/ns/"));
-	strcpy(path + len + strlen("/ns/"), file);
+	memcpy(path + len + strlen("/ns/"), file, strlen(file) + 1);
 	return sys_openat(proc, path, O_RDONLY | O_CLOEXEC);
 }
 

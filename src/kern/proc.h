@@ -45,6 +45,9 @@ int proc_read_stat_of(int process, struct proc_stat *ret);
 /** The same from the file's text, which is all that is parsed of it. */
 int proc_parse_stat(const char *text, long ticks_per_s, struct proc_stat *ret);
 
+/** Behind the key of a line "Key:\t...", not the first, as in PID/status and fdinfo. @return NULL: there is none */
+const char *proc_line(const char *text, const char *key);
+
 /** What is used of PID/status. */
 struct proc_status {
 	uint32_t uid; /* the effective one */
