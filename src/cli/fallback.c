@@ -225,7 +225,7 @@ void fallback_run(const struct pidbox_options *opts, const struct pidbox_spec *s
 			.code = PIDBOX_CODE_USAGE,
 			.exit_status = PIDBOX_EXIT_FAILED,
 			.what = "falling back to a subreaper",
-			.fix = "leave it out, or run where namespaces can be had (`pidbox run --explain` shows what "
+			.fix = "leave it out, or run where namespaces can be had (`pidbox doctor` says what "
 			       "refuses them)",
 		};
 		(void)snprintf(err->why, sizeof(err->why), "%s is something that only a box can do", option);

@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "base/util.h"
 #include "core/child.h"
+#include "core/refusal.h"
 #include "kern/caps.h"
 #include "kern/idmap.h"
 #include "kern/ns.h"
@@ -41,13 +42,21 @@ static const char *const layers[PIDBOX_CODE_MAX_] = {
 
 static const char *layer_of(const struct pidbox_error *err)
 {
+	struct pidbox_error seccomp = { 0 };
+
 	if (layers[err->code] != NULL)
 		return layers[err->code];
+	if (err->code == PIDBOX_CODE_DENIED && strcmp(err->step, step_rows[STEP_LOAD_INIT].name) == 0)
+		return "sysctl"; /* vm.memfd_noexec */
+	if (err->code == PIDBOX_CODE_DENIED)
+		return refusal_by_seccomp(&seccomp) ? "seccomp" : "security module";
 	switch (err->errnum) {
 	case EROFS:
 	case ENOENT:
 	case ENOTDIR:
 		return "mount";
+	case EPERM: /* with no code it is what this kernel has not */
+	case EACCES:
 	case ENOSYS:
 	case EINVAL:
 	case ENODEV:

@@ -211,9 +211,9 @@ static void put_missing(struct pidbox_doctor *d, const char *name, const struct 
 	if (denied && a->like != ANY_STEP)
 		(void)diagnose_call(a->like, PIDBOX_NS_USER, -r, &err);
 	else
-		(void)err_set(&err, -r, PIDBOX_CODE_NONE, "%s", a->name);
+		(void)err_set(&err, -r, denied ? PIDBOX_CODE_DENIED : PIDBOX_CODE_NONE, "%s", a->name);
 	err_why(&err, "%s, so %s", err_name(-r), a->without);
-	if (err.code == PIDBOX_CODE_NONE)
+	if (err.code == PIDBOX_CODE_NONE || err.code == PIDBOX_CODE_DENIED)
 		err_fix(&err,
 			denied ? "start the outer container with a profile that allows it"
 			       : "a kernel of version %s or later, and no seccomp filter that takes it away",

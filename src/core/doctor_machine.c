@@ -210,7 +210,7 @@ static void check_cgroups(struct pidbox_doctor *d, const char *mountinfo)
 			     old);
 		return;
 	}
-	(void)err_set(&err, r < 0 ? -r : EACCES, PIDBOX_CODE_NONE, "looking at the cgroups");
+	(void)err_set(&err, r < 0 ? ENOENT : 0, PIDBOX_CODE_NONE, "looking at the cgroups");
 	if (r < 0) {
 		err_why(&err,
 			"version 2 of the cgroups is not mounted here, or not the part that this process is in; boxes "
