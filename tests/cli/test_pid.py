@@ -247,7 +247,7 @@ def container(t, cid, path='docker/{}'):
             os.rmdir(above)
 
 
-@test(modes='root', limit=60)
+@test(modes='root', limit=60, serial=True)  # they share a folder
 def containers(t):
     """A process tells its container; a container is named by the beginning of its id, in any letters, when there is one that begins so."""
     tag = f'{os.getpid():08x}'
@@ -262,7 +262,7 @@ def containers(t):
         t.error(pid(t, f'id:{one[:-1]}c/1'), 'NO_SUCH_BOX')
 
 
-@test(modes='root', limit=60)
+@test(modes='root', limit=60, serial=True)  # they share a folder
 def a_container_that_is_not_it(t):
     """Who may make a cgroup may call it as he likes: of two that call themselves the same none is taken for the other."""
     cid = f'{os.getpid():08x}{"a" * 56}'
