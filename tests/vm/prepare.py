@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Gets what a virtual machine is made of, all of it into the build directory: stock Debian kernels, unpacked and never
-installed, and a small Debian root. The mirror is the one that this machine's apt uses; its own sources stay as they are."""
+"""Gets what a virtual machine is made of, all of it into the build directory: stock Debian kernels, unpacked and
+never installed, and a small Debian root. The mirror is that of this machine's apt, whose sources stay as they are."""
 import glob
 import os
 import platform
@@ -37,7 +37,8 @@ def mirrors():
     if platform.machine() != 'x86_64':
         raise Missing(f'the kernels are for x86_64, this machine is {platform.machine()}')
     release, found = platform.freedesktop_os_release().get('VERSION_CODENAME', '?'), {}
-    for line in call(['apt-get', 'indextargets', '--format', '$(RELEASE) $(REPO_URI)', 'Created-By: Packages']).splitlines():
+    targets = call(['apt-get', 'indextargets', '--format', '$(RELEASE) $(REPO_URI)', 'Created-By: Packages'])
+    for line in targets.splitlines():
         for kind in SUITES:
             if line.split()[0] == release + kind:
                 found.setdefault(kind, line.split()[1])
@@ -69,9 +70,11 @@ class Apt:
     def newest(self, family):
         """The version part of a kernel's package: the newest of 6.12, or of all of 7.x."""
         own = re.escape(family).replace('x', r'\d+')
-        versions = [m[1] for m in (re.fullmatch(rf'linux-image-({own}\.\d+(-\d+|\+deb\d+)-cloud-amd64)', x) for x in self.names) if m]
+        pattern = rf'linux-image-({own}\.\d+(-\d+|\+deb\d+)-cloud-amd64)'
+        versions = [m[1] for m in (re.fullmatch(pattern, x) for x in self.names) if m]
         if not versions:
-            raise Missing(f'no package linux-image-{family}.*-cloud-amd64 in {", ".join(sum(SUITES.values(), ()))}{self.why}')
+            suites = ', '.join(sum(SUITES.values(), ()))
+            raise Missing(f'no package linux-image-{family}.*-cloud-amd64 in {suites}{self.why}')
         return max(versions, key=lambda v: [int(x) for x in re.findall(r'\d+', v)])
 
     def kernel(self, version, to):
@@ -82,7 +85,7 @@ class Apt:
         for deb in glob.glob(f'{got}/*.deb'):
             call(['dpkg', '-x', deb, f'{got}/{version}'])
             os.unlink(deb)
-        images = [x for where in ('boot/vmlinuz-*', 'usr/lib/modules/*/vmlinuz') for x in glob.glob(f'{got}/{version}/{where}')]
+        images = glob.glob(f'{got}/{version}/boot/vmlinuz-*') + glob.glob(f'{got}/{version}/usr/lib/modules/*/vmlinuz')
         if len(images) != 1:
             raise Missing(f'{len(images)} files vmlinuz in {" and ".join(names)}, not 1')
         os.rename(images[0], to)
@@ -132,8 +135,8 @@ def root(cache):
     with open(f'{cache}/root.list', 'w', encoding='ascii') as f:
         f.write(sources([(where[''], release)]))
     leave = [f'--dpkgopt=path-exclude=/usr/share/{x}/*' for x in ('doc', 'man', 'locale')]
-    call(['nice', 'mmdebstrap', '--quiet', '--variant=apt', f'--include={PACKAGES}', *leave, release, f'{file}.new', f'{cache}/root.list'],
-         env={**os.environ, 'TMPDIR': cache})
+    call(['nice', 'mmdebstrap', '--quiet', '--variant=apt', '--format=tar', f'--include={PACKAGES}', *leave,
+          release, f'{file}.new', f'{cache}/root.list'], env={**os.environ, 'TMPDIR': cache})
     os.rename(f'{file}.new', file)
     with open(told, 'w', encoding='ascii') as f:
         f.write(PACKAGES)
