@@ -14,7 +14,7 @@ is compared line by line. Two kinds.
 *.md, for readers: the console blocks of a page, compared as transcript.py has it. `<!-- modes: root -->` and
 `<!-- needs: COMMAND -->` say the same there. The prompt is # where the reader must be root."""
 import fnmatch, os, pwd, re, time
-from support import Fail, Lines, short, test
+from support import Fail, Lines, comm, descendants, short, test, until
 from transcript import Transcript, commands_of
 
 SECONDS = 25  # for all of a file: it is a limit for hangs
@@ -28,6 +28,7 @@ class Step:
 
 class Patterns:
     """How a .t file is compared."""
+    patient = False
 
     def typed(self, cmd):
         return cmd
@@ -39,6 +40,7 @@ class Patterns:
 
 class Page(Transcript):
     """How a page of a guide is compared: its reader is ann, and her machine is desk. A status is what `echo $?` prints."""
+    patient = True
 
     def __init__(self):
         try:
@@ -128,6 +130,11 @@ def matches(want, got):
     return want == got
 
 
+def settled():
+    """Nobody is in the middle of an exec, when there are no arguments to be seen. A reader never types that fast."""
+    return all(state == 'Z' or comm(pid) != '(no arguments)' for pid, state in descendants(os.getpid()))
+
+
 def run(t, name, steps, opts, rules):
     if 'needs' in opts and t.sh(opts['needs']).code:
         t.skip(f'needs {opts["needs"]}')
@@ -137,6 +144,8 @@ def run(t, name, steps, opts, rules):
         if result is None:
             raise Fail(f'{name}:{s.line}: the shell ended before `{s.cmd}` was done: {short(shell.out.buf)}')
         out, status = result
+        if rules.patient and 'run -d' in s.cmd:
+            until(settled)
         if out and not out.endswith('\n'):
             out += ' (no newline)\n'
         lines = out.splitlines()
