@@ -333,6 +333,27 @@ def no_ptmx(t):
     t.good(r, 0, 'ran\n')  # without --tty
 
 
+# ---------------------------------------------------------------- switches that this machine has not
+
+@each({'Debian': ('unprivileged_userns_clone', '0', 'USERNS_DISABLED', 'sysctl'),
+       'Ubuntu': ('apparmor_restrict_unprivileged_userns', '1', 'USERNS_APPARMOR', 'security module')}, modes='root')
+def switch_of_a_distribution(t, name, value, code, layer):
+    """The file is put over /proc/sys/kernel, and a filter stands in for what refuses; kernels that do are in tests/vm."""
+    os.mkdir(t.path('kernel'))
+    t.write(f'kernel/{name}', f'{value}\n')
+    env = {**t.env, 'PIDBOX_RUNTIME_DIR': '/nonexistent'}
+    world = ['unshare', '-m', 'sh', '-c', f'mount --bind {t.path("kernel")} /proc/sys/kernel && exec "$@"', 'sh', *AS_USER, 'deny', 'EPERM', 'namespaces',
+             '--', t.pidbox]
+    os.chmod(t.tmp, 0o755)
+    checks = judge(t, t.run([*world, 'doctor', '--json'], env=env, cwd='/'), False)
+    for check in 'user namespace', f'kernel.{name}', 'default box':
+        t.eq([checks[check][k] for k in ('status', 'code', 'layer')], ['refused', code, layer], check)
+    m = t.error(t.run([*world, 'run', '--', '/bin/true'], env=env, cwd='/'), code)
+    t.eq(m and m['fix'], f'\n  fix: {checks["user namespace"]["fix"]}', 'the same advice')
+    out = t.run([*world, 'doctor'], env=env, cwd='/').out
+    t.eq('profile pidbox ' in out, code == 'USERNS_APPARMOR', 'the profile is the fix, and printed')
+
+
 # ---------------------------------------------------------------- AppArmor's profile
 
 PARSER = '#!/bin/sh\necho "$@" >>{tmp}/asked\ncp "$2" {tmp}/loaded\n{does}\n'
