@@ -71,8 +71,6 @@ static bool take_entry(const struct rundir *dir, const char *name, const struct 
 {
 	begin(dir, ret);
 	ret->pid_namespace = e->pid_namespace;
-	ret->started_us = e->started_us;
-	memcpy(ret->command, e->command, sizeof(ret->command));
 	return set_name(dir, name, ret) && set_id(dir, &e->id, ret);
 }
 

@@ -21,10 +21,8 @@ struct registry_entry {
 	uint64_t front_namespace; /* the PID namespace that its front lives in */
 	uid_t uid;                /* whose it is */
 	bool searched;            /* the caller finds it by its name, with @uid when it is another's (registry_find) */
-	int64_t started_us;       /* CLOCK_REALTIME; 0: not known */
-	char command[ENTRY_COMMAND_SIZE]; /* a JSON array; "": not known */
-	char socket[REGISTRY_PATH_SIZE];  /* "": it has ended */
-	char kept[REGISTRY_PATH_SIZE];    /* where its record is, or will be; "": none is kept */
+	char socket[REGISTRY_PATH_SIZE]; /* "": it has ended */
+	char kept[REGISTRY_PATH_SIZE];   /* where its record is, or will be; "": none is kept */
 };
 
 /**
