@@ -464,10 +464,13 @@ static int run(struct exec *e, const char *box, char **command)
 		hint_at_order(e, box, &err);
 		return give_up(e, &err);
 	}
-	pidbox_close(e->target);
-	e->target = NULL;
 	report_start(e);
-	let_go_of_the_callers(e);
+	take_events(e);
+	if (!e->result) { /* it goes on */
+		pidbox_close(e->target);
+		e->target = NULL;
+		let_go_of_the_callers(e);
+	}
 	follow(e, &res);
 	return end(e, &res);
 }

@@ -8,6 +8,7 @@
 #include "core/control.h"
 #include "core/control_peer.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -354,10 +355,20 @@ static int make_room(struct server *s)
 	return 0;
 }
 
+/* accept4(2) makes a socket before it looks whether there is anybody: that costs more than to ask. */
+static bool is_anybody_there(const struct server *s)
+{
+	struct pollfd fd = { .fd = s->listener, .events = POLLIN };
+
+	return poll(&fd, 1, 0) != 0; /* refused without descriptors: so will accept4(2) be */
+}
+
 /* @return true: there may be more */
 static bool accept_some(struct server *s, struct pidbox *box)
 {
-	for (int k = 0; k < ACCEPTS_A_TURN; k++) {
+	int k;
+
+	for (k = 0; k < ACCEPTS_A_TURN && is_anybody_there(s); k++) {
 		int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
 		struct ucred peer;
 		int r;
@@ -381,7 +392,7 @@ static bool accept_some(struct server *s, struct pidbox *box)
 		s->connections[s->n++] = (struct server_connection){ .fd = fd, .since_us = now_us() };
 		serve(s, box, s->n - 1); /* mostly it has spoken already */
 	}
-	return true;
+	return k == ACCEPTS_A_TURN;
 }
 
 /* ------------------------------------------------------------ turns */

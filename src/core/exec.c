@@ -242,7 +242,7 @@ size_t pidbox_exec_record(const struct pidbox_exec *exec, char *buf, size_t size
 	struct sink s = SINK_BUF(buf, size);
 	const struct record rec = {
 		.result = &exec->result,
-		.name = exec->name,
+		.name = exec->name[0] != '\0' ? exec->name : NULL,
 		.containment = "pidns",
 		.id = exec->id,
 		.pid_namespace = exec->pid_namespace,
@@ -286,6 +286,5 @@ void pidbox_exec_free(struct pidbox_exec *exec)
 	for (size_t i = 0; exec->command != NULL && exec->command[i] != NULL; i++)
 		free(exec->command[i]);
 	free(exec->command);
-	free(exec->name);
 	free(exec);
 }

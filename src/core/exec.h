@@ -14,6 +14,7 @@
 
 #include "core/control.h"
 #include "core/exec_wire.h"
+#include "core/registry.h"
 #include "kern/pidref.h"
 #include "kern/user.h"
 
@@ -29,9 +30,9 @@ struct pidbox_exec {
 	struct pidref helper; /* enter.c: the child of ours at the other end, to be reaped; pid 0: none */
 	uint64_t pid_namespace;
 	char id[PIDREF_ID_SIZE];
-	char *name;            /* of the box; NULL: none */
-	pid_t pid, inside_pid; /* 0: not known */
-	char **command;        /* its arguments; NULL: the shell of the box */
+	char name[REGISTRY_NAME_SIZE]; /* of the box; "": none */
+	pid_t pid, inside_pid;         /* 0: not known */
+	char **command;                /* its arguments; NULL: the shell of the box */
 	int64_t t0_us, exec_us, started_realtime_us;
 	int forwarded;      /* the last signal that was sent to it */
 	int cgroup_refused; /* enter.c: errno, when a cgroup of the process could not be joined; 0 */

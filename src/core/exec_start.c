@@ -387,8 +387,8 @@ static struct pidbox_exec *exec_new(const struct exec_request *req)
 	exec->pid_namespace = target->pid_namespace;
 	if (exec->init.pid > 0)
 		pidref_format(&exec->init, exec->id);
-	if (req->entry != NULL && req->entry->name[0] != '\0')
-		exec->name = strdup(req->entry->name);
+	if (req->entry != NULL)
+		memcpy(exec->name, req->entry->name, sizeof(exec->name));
 	exec->command = spec->argv != NULL && spec->argv[0] != NULL ? copy_strings(spec->argv) : NULL;
 	exec->t0_us = now_us();
 	exec->started_realtime_us = clock_us(CLOCK_REALTIME);

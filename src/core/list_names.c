@@ -152,7 +152,7 @@ static int visit(void *context, const struct registry_entry *entry)
 	struct pidbox_list *list = naming->listing->list;
 	const struct known key = { .init = entry->id }, *known;
 	bool here = entry->front_namespace == naming->listing->scan.own;
-	bool named = entry->searched && entry->name[0] != '\0';
+	bool named = here && entry->searched && entry->name[0] != '\0';
 	struct pidbox_list_entry *e;
 
 	if (entry->id.pid == 0) {

@@ -20,7 +20,8 @@ struct registry_entry {
 	uint64_t pid_namespace;   /* the box's; 0: not known */
 	uint64_t front_namespace; /* the PID namespace that its front lives in */
 	uid_t uid;                /* whose it is */
-	bool searched;            /* the caller finds it by its name, with @uid when it is another's (registry_find) */
+	bool searched;            /* it is where names of that user are looked for; found by them are those of our own
+				   * PID namespace (registry_find) */
 	char socket[REGISTRY_PATH_SIZE]; /* "": it has ended */
 	char kept[REGISTRY_PATH_SIZE];   /* where its record is, or will be; "": none is kept */
 };

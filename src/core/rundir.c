@@ -293,7 +293,6 @@ struct walk {
 	int (*visit)(void *context, const struct rundir *dir);
 	void *context;
 	char base[RUNDIR_PATH_SIZE]; /* the caller's own */
-	uint64_t own;                /* PID namespace */
 	int r;
 };
 
@@ -301,13 +300,13 @@ static void walk_base(struct walk *w, const char *base, uid_t uid)
 {
 	struct rundir folder = { .uid = uid };
 	char searched[RUNDIR_PATH_SIZE];
-	bool is_searched = base == w->base || /* known already */
-			   (base_of(uid, searched, sizeof(searched)) == 0 && strcmp(base, searched) == 0);
 	const struct sys_dirent64 *e;
 	struct dir_iter it;
 	struct stat st;
 
 	dir_begin(&it, open_private(AT_FDCWD, base, uid, false, &st));
+	folder.searched = base == w->base || /* known already */
+			  (base_of(uid, searched, sizeof(searched)) == 0 && strcmp(base, searched) == 0);
 	(void)snprintf(folder.base, sizeof(folder.base), "%s", base);
 	while (it.fd >= 0 && w->r == 0 && (e = dir_next(&it)) != NULL) {
 		if (!parse_id(e->name, &folder.pid_namespace))
@@ -315,7 +314,6 @@ static void walk_base(struct walk *w, const char *base, uid_t uid)
 		folder.fd = open_private(it.fd, e->name, uid, false, &st);
 		if (folder.fd < 0)
 			continue;
-		folder.searched = is_searched && folder.pid_namespace == w->own;
 		w->r = w->visit(w->context, &folder);
 		(void)close(folder.fd);
 	}
@@ -345,7 +343,7 @@ static void walk_users(struct walk *w, const char *parent, const char *prefix, c
 
 void rundir_walk(int (*visit)(void *context, const struct rundir *dir), void *context)
 {
-	struct walk w = { .visit = visit, .context = context, .own = rundir_own_namespace() };
+	struct walk w = { .visit = visit, .context = context };
 
 	if (base_of(geteuid(), w.base, sizeof(w.base)) == 0)
 		walk_base(&w, w.base, geteuid());

@@ -28,8 +28,8 @@ struct rundir {
 	int fd; /* -1: not open */
 	uint64_t pid_namespace;
 	uid_t uid;
-	bool others;                 /* there may be other folders beside it */
-	bool searched;               /* it is where a name of that user is looked for, by this caller */
+	bool others;   /* there may be other folders beside it */
+	bool searched; /* it is in the directory where names of that user are looked for, by this caller */
 	char base[RUNDIR_PATH_SIZE]; /* the directory that the folder is in */
 };
 
