@@ -328,13 +328,13 @@ void alone_run(struct box *b, int argc, char **argv, char **envp, sigbits mask)
 			alone_failed(b, i, -r);
 	}
 	a->command = b->command;
+	a->command_pidfd = -1;
 	b->ident.command_pid = b->command;
 	a->in_foreground = b->plan->tty_fd >= 0 && a->placement == PLACE_OWN_GROUP;
 	(void)sig_set_mask(a->taken);
 	a->out = alone_kept(a, a->out);
 	a->err = alone_kept(a, a->err);
 	alone_say_spawned(a);
-	unwoken_begin(b);
 	alone_watch(b);
 	let_go_of_the_start();
 	loop_run(b);

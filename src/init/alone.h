@@ -73,6 +73,7 @@ struct alone {
 	bool was_ignored;   /* by the command, before it came */
 	unsigned said_lost; /* bits of enum loss */
 	bool in_foreground; /* the command's group has been given the terminal */
+	bool tried;         /* whether orphans can be left to the kernel */
 	int command_pidfd;  /* while orphans are left to the kernel; -1 */
 	int requests;       /* signalfd, then */
 };
@@ -101,7 +102,7 @@ void alone_expect(struct box *b, int sig);
 void alone_look(struct box *b);
 
 /* alone_unwoken.c */
-void unwoken_begin(struct box *b);               /* once the command has been started, and where it can be done */
+void unwoken_try(struct box *b);                 /* before reaping: can it be left to the kernel from here on? */
 bool unwoken(const struct box *b);               /* is it so? How the command ended is not heard of by reaping, then */
 bool unwoken_wait(struct box *b, int64_t until); /* @return false: it is not, or a signal is to be taken */
 

@@ -3,7 +3,8 @@
  * Orphans that wake nobody. While PID 1 ignores SIGCHLD the kernel reaps by itself what ends in its charge: that is a
  * zombie for no moment, and sends no signal (wait(2), notes). The command's end would be lost in the same way; but from
  * Linux 6.15 on a pidfd remembers how its process has ended, whoever has reaped it (PIDFD_INFO_EXIT in ioctl_pidfd(2)).
- * It is over with the command's end: who ends the rest waits for children as ever.
+ * Whether this kernel does the first orphan tells: it is reaped by us, and its pidfd is asked. It is over with the
+ * command's end: who ends the rest waits for children as ever.
  *
  * A number of the command's is free as soon as it has ended, and no longer when we have heard of it. It is given away
  * again when all others have had their turn (pid_max of them), long after that.
@@ -43,40 +44,36 @@ static void end(struct box *b)
 	b->children = true;
 }
 
-/* By a child that ends at once. */
-static bool kernel_remembers(void)
-{
-	enum { STATUS = 42 };
-	int fd, status, remembered;
-	bool ok;
-	pid_t pid = vfork();
-
-	if (pid == 0)
-		_exit(STATUS);
-	if (pid < 0)
-		return false;
-	fd = sys_pidfd_open(pid, 0);
-	ok = wait4(pid, &status, __WALL, NULL) == pid && fd >= 0 && remembers(fd, &remembered) &&
-	     remembered == STATUS << 8;
-	if (fd >= 0)
-		(void)close(fd);
-	return ok;
-}
-
-void unwoken_begin(struct box *b)
+static void begin(struct box *b)
 {
 	struct alone *a = b->alone;
 
-	a->command_pidfd = -1;
-	if (b->command <= 0 || all_are_told(a) || !kernel_remembers())
-		return;
 	a->requests = sys_signalfd(&a->taken, SFD_CLOEXEC | SFD_NONBLOCK);
 	a->command_pidfd = a->requests < 0 ? -1 : sys_pidfd_open(b->command, 0);
 	if (a->command_pidfd >= 0)
 		(void)signal(SIGCHLD, SIG_IGN); /* who is a zombie by now is still ours to reap */
 	else if (a->requests >= 0)
 		(void)close(a->requests);
-	b->children = true;
+}
+
+void unwoken_try(struct box *b)
+{
+	struct alone *a = b->alone;
+	int fd, status, remembered;
+	siginfo_t info = { 0 };
+
+	if (a->tried || b->command <= 0 || all_are_told(a) ||
+	    waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 || info.si_pid <= 0 ||
+	    info.si_pid == b->command)
+		return;
+	a->tried = true;
+	fd = sys_pidfd_open(info.si_pid, 0);
+	if (fd < 0)
+		return;
+	if (wait4(info.si_pid, &status, WNOHANG | __WALL, NULL) == info.si_pid && remembers(fd, &remembered) &&
+	    remembered == status)
+		begin(b);
+	(void)close(fd);
 }
 
 bool unwoken(const struct box *b)

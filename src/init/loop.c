@@ -20,6 +20,9 @@ bool loop_reap(struct box *b)
 {
 	/* Whether a child has stopped costs a look at each: only where somebody is to hear of it. */
 	const int flags = b->alone == NULL || alone_hears_of_stops(b->alone) ? WUNTRACED | WCONTINUED : 0;
+
+	if (b->alone != NULL)
+		unwoken_try(b);
 	for (;;) {
 		struct rusage usage;
 		int status;

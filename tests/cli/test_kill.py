@@ -307,7 +307,12 @@ def not_ours_to_kill(t):
     others = [p for p in map(int, filter(str.isdigit, os.listdir('/proc'))) if quietly_uid(p) == 0 and len(nspid(p)) == 2 and nspid(p)[1] == 1]
     if t.mode == 'userns' or not others:
         t.skip('no box of root here')
-    t.error(kill(t, others[0]), 'DENIED')
+    for pid in others:
+        r = kill(t, pid)
+        if quietly_uid(pid) == 0:  # it has not ended meanwhile
+            t.error(r, 'DENIED')
+            return
+    t.skip('no box of root that goes on')
 
 
 def quietly_uid(pid):

@@ -71,7 +71,7 @@ def before_pids_were_translated(t):
         t.ok('may be more' in r.err and not re.search(r'\d', r.err), f'no number: {r.err!r}')
     p, init = start(t, 'sh', '-c', f'{" ".join(ANN_HERE)} sh -c "{UP}" & wait')
     his, = children(t.command_of(p))
-    t.error(t.run([*old, 'ps', str(his)], cwd='/'), 'DENIED', has='PID 1 is another user')
+    t.error(t.run([*old, 'ps', str(his)], cwd='/'), 'DENIED', has='shows which process its PID 1 is only to who may trace it')
 
 
 @test(modes='root', limit=60)
