@@ -294,11 +294,30 @@ static bool names_sigtimedwait(const char *where)
 	return false;
 }
 
+enum where { NOBODY_KNOWS, IN_SIGTIMEDWAIT, ELSEWHERE };
+
+/*
+ * Where a process sleeps: by the name of the kernel's function, or where that is "0" by the number of the system call
+ * (proc_pid_wchan(5), proc_pid_syscall(5)). The name is "0" while the process runs, since Linux 6.12 for a moment after
+ * it has gone to sleep (delayed dequeue), before 5.16 where the kernel has no frame pointers, and for who may not know.
+ */
+static enum where where_it_is(int root, pid_t pid)
+{
+	char text[256];
+	uint64_t nr;
+
+	if (proc_read_file_of(root, pid, "wchan", text, sizeof(text)) <= 0)
+		return NOBODY_KNOWS;
+	if (strcmp(text, "0") != 0)
+		return names_sigtimedwait(text) ? IN_SIGTIMEDWAIT : ELSEWHERE;
+	if (proc_read_file_of(root, pid, "syscall", text, sizeof(text)) <= 0 || number_at(text, 10, &nr) == NULL)
+		return NOBODY_KNOWS;
+	return nr == SYS_rt_sigtimedwait ? IN_SIGTIMEDWAIT : ELSEWHERE;
+}
+
 /*
  * What a process waits for in sigtimedwait(2) comes, but is not in the mask of what it blocks (real_blocked in
- * kernel/signal.c): where it sleeps must be known, too. That is "0" while it runs, since Linux 6.12 for a moment after
- * it has gone to sleep (delayed dequeue), and always for who may not know. And between two looks it may have woken: it
- * takes some that agree.
+ * kernel/signal.c): where it sleeps must be known, too. Between two looks it may have woken: it takes some that agree.
  */
 bool proc_drops_signal(int root, pid_t pid, int sig)
 {
@@ -310,15 +329,16 @@ bool proc_drops_signal(int root, pid_t pid, int sig)
 		return false;
 	for (int i = 0; i < LOOKS && seen < AGREE; i++) {
 		struct proc_signals s;
-		char where[64];
+		enum where where;
 
 		if (i > 0)
 			(void)nanosleep(&apart, NULL);
 		if (proc_read_signals(root, pid, &s) < 0 || ((s.caught | s.blocked) >> (sig - 1) & 1))
 			return false;
-		if (proc_read_file_of(root, pid, "wchan", where, sizeof(where)) <= 0 || names_sigtimedwait(where))
+		where = where_it_is(root, pid);
+		if (where == IN_SIGTIMEDWAIT)
 			return false;
-		seen += s.state != 'S' || strcmp(where, "0") != 0;
+		seen += s.state != 'S' || where == ELSEWHERE;
 	}
 	return seen == AGREE;
 }
