@@ -138,9 +138,10 @@ static int open_private(int at, const char *path, uid_t uid, bool create, struct
  */
 static void share_lock(int fd)
 {
-	enum { TRIES = 300, LOOK_AGAIN_US = 1000 };
+	enum { PATIENCE_US = 300000, LOOK_AGAIN_US = 1000 };
+	const int64_t until = later(now_us(), PATIENCE_US);
 
-	for (int i = 0; i < TRIES && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK; i++)
+	while (flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK && now_us() < until)
 		(void)usleep(LOOK_AGAIN_US);
 }
 

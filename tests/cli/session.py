@@ -14,10 +14,10 @@ is compared line by line. Two kinds.
 *.md, for readers: the console blocks of a page, compared as transcript.py has it. `<!-- modes: root -->` and
 `<!-- needs: COMMAND -->` say the same there. The prompt is # where the reader must be root."""
 import fnmatch, os, pwd, re, time
-from support import Fail, Lines, comm, descendants, short, test, until
+from support import SLOWNESS, Fail, Lines, comm, descendants, short, test, until
 from transcript import Transcript, commands_of
 
-SECONDS = 25  # for all of a file: it is a limit for hangs
+SECONDS = 25 * SLOWNESS  # for all of a file: it is a limit for hangs
 OPTION = r'(modes|needs):\s*(.*)'
 
 
@@ -78,7 +78,7 @@ class Shell:
             if self.out.eof or self.process.poll() is not None:
                 return None
             if time.monotonic() > self.end:
-                raise Fail(f'did not return within {SECONDS} s: `{cmd}`; so far: {short(self.out.buf)}')
+                raise Fail(f'did not return within {SECONDS:g} s: `{cmd}`; so far: {short(self.out.buf)}')
             self.out.fill(min(0.5, self.end - time.monotonic()))
 
     def close(self):
