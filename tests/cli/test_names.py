@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """--name, --replace, the runtime directory, and the control socket: who may use it, and what it bears."""
 import contextlib, fcntl, glob, json, os, random, re, shutil, signal, socket, stat, struct, subprocess, threading, time
-from support import children, comm, each, kernel, ns, quote, test, until
+from support import SLOWNESS, children, comm, each, kernel, ns, quote, test, until
 
 SIGNAL, KILL, WAIT, EXEC, DONE, FAILED, ENDED = 1, 2, 3, 4, 64, 65, 68
 EACCES, EPROTO, EOPNOTSUPP, EINVAL = 13, 71, 95, 22
@@ -238,7 +238,7 @@ def a_sweeper_that_takes_its_time(t):
     fcntl.flock(sweeper, fcntl.LOCK_EX)
     front = t.start_box('--', 'sleep', '1000')
     t.command_of(front)
-    until(lambda: sockets(t), 0.15)  # nobody enters what is being swept
+    until(lambda: sockets(t), 0.15 / SLOWNESS)  # nobody enters what is being swept; who waits has 0.3 s, however slow the machine
     for path in sockets(t):
         os.unlink(path)
     os.rmdir(folder(t))
