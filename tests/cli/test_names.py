@@ -218,12 +218,12 @@ def a_folder_taken_away_as_it_is_made(t):
         while not ended.is_set():
             with contextlib.suppress(OSError):
                 os.rmdir(folder(t))
-            time.sleep(random.random() / 10000)
+            time.sleep(random.random() / 1000)  # a front tries twenty times
 
     thief = threading.Thread(target=take_away)
     thief.start()
     try:
-        for _ in range(60):
+        for _ in range(100):
             t.good(t.box('--name', 'n', '--', 'true'))
     finally:
         ended.set()
