@@ -121,6 +121,33 @@ static void one_by_one(int count)
 	say(clock_now_ns() - from, most, 0);
 }
 
+/*
+ * More makers than processors, each with its share: now every processor works all the time, and what the init takes
+ * for an orphan is what they lack. kill(2) with -1 finds everybody but its caller and the init.
+ */
+static void many_makers(int count)
+{
+	int makers = 2 * (int)sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t from = clock_now_ns();
+
+	for (int i = 0; i < makers; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			say(0, 0, errno);
+		for (int made = i; pid == 0 && made < count; made += makers)
+			make_orphan(middle_of_ending, &orphans[made]);
+		if (pid == 0)
+			_exit(0);
+	}
+	for (int i = 0, status; i < makers; i++)
+		if (wait(&status) < 0 || status != 0)
+			say(0, 0, EIO);
+	while (kill(-1, 0) == 0)
+		(void)sched_yield();
+	say(clock_now_ns() - from, 0, 0);
+}
+
 static void make_blocked(int count)
 {
 	for (int made = 0; made < count; made++)
@@ -171,6 +198,6 @@ int main(int argc, char *argv[])
 	if (what == TO_STAY)
 		return pause();
 	await_byte();
-	(what == TO_BURST ? all_at_once : one_by_one)(count);
+	(what == TO_BURST ? all_at_once : what == TO_STREAM ? many_makers : one_by_one)(count);
 	return pause();
 }

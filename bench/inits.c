@@ -41,6 +41,8 @@ enum measure {
 	REAPING,   /* ms for all orphans */
 	BACKLOG,   /* most orphans at once */
 	REAP_CPU,  /* the init's us for one of them */
+	STREAM,    /* ms for all orphans of many makers */
+	STREAM_CPU,
 	BURST_ALL, /* ms for all that end together */
 	BURST_CPU, /* the init's us for one of them */
 	SWITCHES,  /* voluntary and others, while idle */
@@ -286,7 +288,8 @@ static void measure_memory(struct way *w, char *command)
 
 static void measure_reaping(struct way *w, char *command, int what, int count)
 {
-	bool burst = what == TO_BURST;
+	enum measure all = what == TO_BURST ? BURST_ALL : what == TO_STREAM ? STREAM : REAPING;
+	enum measure cpu = what == TO_BURST ? BURST_CPU : what == TO_STREAM ? STREAM_CPU : REAP_CPU;
 	struct said said = { 0 };
 	double before, after;
 	struct started s;
@@ -304,9 +307,9 @@ static void measure_reaping(struct way *w, char *command, int what, int count)
 		gave_up(w, "failed, or leaves zombies");
 		return;
 	}
-	add(w, burst ? BURST_ALL : REAPING, (double)said.ns / 1e6);
-	add(w, burst ? BURST_CPU : REAP_CPU, (after - before) / count);
-	if (!burst)
+	add(w, all, (double)said.ns / 1e6);
+	add(w, cpu, (after - before) / count);
+	if (all == REAPING)
 		add(w, BACKLOG, said.most);
 }
 
@@ -401,6 +404,11 @@ static const struct column by_reaping[] = {
 	{ "backlog", BACKLOG, 1, true, 0 },
 	{ "init us each", REAP_CPU, 0.25, true, 2 },
 };
+static const struct column by_stream[] = {
+	{ "fastest ms", STREAM, 0, true, 0 },
+	{ "median ms", STREAM, 0.5, true, 0 },
+	{ "init us each", STREAM_CPU, 0.25, true, 2 },
+};
 static const struct column by_burst[] = {
 	{ "fastest ms", BURST_ALL, 0, true, 0 },
 	{ "median ms", BURST_ALL, 0.5, true, 0 },
@@ -490,6 +498,8 @@ static void measure_round(char *command, int round)
 		if (w->missing == NULL && w != &ways[BARE])
 			measure_reaping(w, command, TO_ORPHAN, ORPHANS);
 		if (w->missing == NULL && w != &ways[BARE])
+			measure_reaping(w, command, TO_STREAM, ORPHANS);
+		if (w->missing == NULL && w != &ways[BARE])
 			measure_reaping(w, command, TO_BURST, BURST);
 	}
 	if (round % SIGNALS_SHARE == 0)
@@ -522,6 +532,9 @@ int main(int argc, char *argv[])
 	print_table("memory of the init while its command sleeps", by_memory, LEN(by_memory));
 	(void)snprintf(title, sizeof(title), "reaping: %d orphans one by one, until all are gone", ORPHANS);
 	print_table(title, by_reaping, LEN(by_reaping));
+	(void)snprintf(title, sizeof(title), "reaping: %d orphans by twice as many makers as processors, until all are gone",
+		       ORPHANS);
+	print_table(title, by_stream, LEN(by_stream));
 	(void)snprintf(title, sizeof(title), "reaping: %d orphans that end together, until the last is gone", BURST);
 	print_table(title, by_burst, LEN(by_burst));
 	(void)snprintf(title, sizeof(title), "idle for %d s: the init wakes up, and works", IDLE_SECONDS);

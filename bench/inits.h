@@ -11,6 +11,7 @@ enum {
 	TO_STAMP = 's',  /* say when it began, and end */
 	TO_STAY = 'i',   /* say so, and sleep */
 	TO_ORPHAN = 'o', /* at a byte: orphan that many one by one, each of which ends at once */
+	TO_STREAM = 'm', /* the same by many makers at a time */
 	TO_BURST = 'b',  /* orphan that many that block; at a byte let them all end together */
 	TO_LISTEN = 'l', /* say when each SIGUSR1 came */
 };

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Times of many rounds: median and tail; and what takes them, a program from its start to its end. */
+/*
+ * Times of many rounds, in the order in which they were taken, and what takes them: a program from its start to its
+ * end.
+ *
+ * A benchmark measures and says each sample; bench/report.py makes tables, ratios, pictures and verdicts of them. What
+ * it says on stdout are lines of fields between tabs:
+ *   ROW WHO X UNIT SAMPLE...      X is what the row varies (a number of boxes, MiB, ...), 0 when nothing
+ *   ROW WHO missing WHY
+ */
 #ifndef BENCH_STATS_H
 #define BENCH_STATS_H
 
 #include <errno.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -34,6 +43,21 @@ static inline void series_add(struct series *s, double us)
 			abort();
 	}
 	s->us[s->n++] = us;
+}
+
+static inline void series_tell(const char *row, const char *who, double x, const char *unit, const struct series *s)
+{
+	printf("%s\t%s\t%.15g\t%s", row, who, x, unit);
+	for (size_t i = 0; i < s->n; i++)
+		printf("\t%.6g", s->us[i]);
+	(void)putchar('\n');
+	(void)fflush(stdout);
+}
+
+static inline void tell_missing(const char *row, const char *who, const char *why)
+{
+	printf("%s\t%s\tmissing\t%s\n", row, who, why);
+	(void)fflush(stdout);
 }
 
 static inline int compare_times(const void *a, const void *b)
