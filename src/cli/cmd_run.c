@@ -116,7 +116,10 @@ static int end(struct run *run, const struct pidbox_result *res, int waited)
 	if (pidbox_options_spec(run->opts)->timing)
 		words_timing(run->relay.box);
 	reporting_end(&run->reporting, run->relay.box, res);
-	pidbox_free(run->relay.box);
+	/* Of a box that has ended there is only memory left, which goes with us: each page that is given back by itself
+	 * is an interrupt to the processor where the child has run in it. */
+	if (waited != 0)
+		pidbox_free(run->relay.box);
 	if (sig > 0)
 		signals_die_of(sig);
 	return status;
@@ -360,6 +363,5 @@ int cmd_run(int argc, char **argv)
 		status = dry_run(spec);
 	else
 		status = run_box(&run);
-	pidbox_options_free(run.opts);
-	return status;
+	return status; /* as with the box: the options go with us */
 }
