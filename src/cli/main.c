@@ -3,12 +3,14 @@
 
 #include "base/args.h"
 #include "base/sink.h"
+#include "init/door.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
@@ -167,6 +169,8 @@ int main(int argc, char **argv)
 {
 	const struct verb *verb;
 
+	if (init_is_meant(argc, argv))
+		return init_main(argc, argv, environ);
 	have_stack();
 	if (argc < 2)
 		return usage_error("no verb was given%s", "", "`pidbox help` lists the verbs%s");

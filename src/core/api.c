@@ -151,7 +151,7 @@ static int setup_message(struct pidbox *box, const struct wire_msg *msg, pid_t a
 
 /*
  * The sign that the command has taken PID 1 over is the end of the socket, which the exec closes. It does not come
- * while a process that another thread has forked holds a copy of that end: the file that PID 1 runs is looked at as
+ * while a process that another thread has forked holds a copy of that end: the program that PID 1 runs is looked at as
  * well.
  */
 enum { LOOK_AGAIN_US = 10000 };
@@ -175,7 +175,7 @@ static int wait_for_setup(struct pidbox *box, struct pidbox_error *err)
 			return setup_ended(box, err);
 		if (box->closed && !exec_announced)
 			return setup_ended(box, err);
-		if (box->closed || (exec_announced && box_runs_another_file(box))) {
+		if (box->closed || (exec_announced && box_runs_another(box))) {
 			box_set_closed(box);
 			command_started(box, box->init_pid);
 			return 0;

@@ -91,8 +91,8 @@ char **box_argv(const struct pidbox *box);
 
 /* identity.c */
 void box_identify(struct pidbox *box);
-/* Does PID 1 run another file than the init? Unknown counts as no. */
-bool box_runs_another_file(const struct pidbox *box);
+/* Does PID 1 run another program than the init? Unknown counts as no. */
+bool box_runs_another(const struct pidbox *box);
 
 /* pid1.c: what the front does itself when the command is PID 1 */
 void pid1_started(struct pidbox *box);
@@ -105,8 +105,5 @@ void pid1_finish(struct pidbox *box, const siginfo_t *info, const struct rusage 
 
 /* diagnose.c: the words for a step that failed */
 int diagnose_step(const struct pidbox_plan *plan, size_t row, int errnum, int aux, struct pidbox_error *err);
-
-/* image.c: the init as a file. @return a descriptor or -errno */
-int image_open(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "base/util.h"
 #include "core/box.h"
+#include "core/image.h"
 #include "kern/caps.h"
 #include "kern/ns.h"
 #include "kern/tty.h"
@@ -300,7 +301,7 @@ static void check_init(struct pidbox_doctor *d)
 	bool installed = false;
 	struct pidbox_error err;
 	struct stat st;
-	int fd = image_open();
+	int fd = image_sealed();
 
 	if (fd < 0) {
 		(void)diagnose_call(STEP_LOAD_INIT, 0, -fd, &err);

@@ -2,9 +2,12 @@
 /* Who a box is to the outside: PID and inode of its init, inode of its PID namespace. */
 #include "core/box.h"
 
+#include "base/io.h"
 #include "kern/pidref.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static void identify_process(struct pidbox *box)
@@ -29,14 +32,20 @@ void box_identify(struct pidbox *box)
 	}
 }
 
-bool box_runs_another_file(const struct pidbox *box)
+/* The file alone does not tell: the command may be pidbox, which has the init built in. An exec gives it its own name.
+ */
+bool box_runs_another(const struct pidbox *box)
 {
-	char path[48];
+	char path[48], name[32];
 	struct stat st;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)box->init_pid);
-	return box->init_file.ino != 0 && stat(path, &st) == 0 &&
-	       (st.st_dev != box->init_file.dev || st.st_ino != box->init_file.ino);
+	if (box->init_file.ino == 0 || stat(path, &st) < 0)
+		return false;
+	if (st.st_dev != box->init_file.dev || st.st_ino != box->init_file.ino)
+		return true;
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)box->init_pid);
+	return io_read_file(AT_FDCWD, path, name, sizeof(name)) > 0 && strcmp(name, "pidbox-init\n") != 0;
 }
 
 void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret)

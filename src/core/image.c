@@ -3,8 +3,9 @@
  * The init as a file to execute. The library carries it inside itself, so that it works without being installed, and
  * puts it into sealed memory: what is PID 1 inside cannot be overwritten from there, as a file on a disk could be
  * through /proc/1/exe. Where the machine does not execute memory files (vm.memfd_noexec), the installed one is used.
+ * The command has a shorter way to its boxes: image_program.c.
  */
-#include "core/box.h"
+#include "core/image.h"
 
 #include "base/err.h"
 #include "base/io.h"
@@ -24,7 +25,7 @@ const char *pidbox_init_path(void)
 
 int pidbox_become_init(char *const argv[], char *const envp[], struct pidbox_error *err)
 {
-	int fd = image_open(), r = fd;
+	int fd = image_sealed(), r = fd;
 
 	if (fd >= 0)
 		r = sys_execveat(fd, "", argv, envp, AT_EMPTY_PATH);
@@ -37,7 +38,7 @@ int pidbox_become_init(char *const argv[], char *const envp[], struct pidbox_err
 	return r;
 }
 
-int image_open(void)
+int image_sealed(void)
 {
 	int fd = memfile_make("pidbox-init", true, pidbox_init_image, pidbox_init_image_size);
 	int installed;

@@ -16,28 +16,36 @@ static ssize_t read_init(struct listing *l, pid_t pid, const char *file)
 	return proc_read_file_of(l->scan.proc, pid, file, l->scan.text, SCAN_TEXT);
 }
 
-/*
- * Pidbox's init is executed from a sealed memory file of that name, or from the installed file. Both names are free for
- * anybody to take: it tells what a box is, and is no ground to trust it on. @return 1, 0, -1: may not be known
- */
-static int runs_pidbox_init(const struct listing *l, pid_t pid)
+static bool ends_with(const char *text, const char *end)
 {
-	static const char memory[] = "/memfd:pidbox-init (deleted)", name[] = "/pidbox-init", gone[] = " (deleted)";
+	size_t len = strlen(text);
+
+	return len >= strlen(end) && strcmp(text + len - strlen(end), end) == 0;
+}
+
+/*
+ * Pidbox's init is the command itself that calls itself so (named), a sealed memory file, or the installed file. All
+ * names are free for anybody to take: it tells what a box is, and is no ground to trust it on. @return 1, 0, -1: may
+ * not be known
+ */
+static int runs_pidbox_init(const struct listing *l, pid_t pid, bool named)
+{
+	static const char memory[] = "/memfd:pidbox-init (deleted)", gone[] = " (deleted)";
 	char path[40], exe[4096];
+	const char *name;
 	ssize_t n;
-	size_t len;
 
 	(void)snprintf(path, sizeof(path), "%d/exe", (int)pid);
 	n = readlinkat(l->scan.proc, path, exe, sizeof(exe) - 1);
-	len = n > 0 ? (size_t)n : 0;
 	if (n < 0)
 		return errno == EACCES || errno == EPERM ? -1 : 0;
-	exe[len] = '\0';
+	exe[n] = '\0';
 	if (strcmp(exe, memory) == 0)
 		return 1;
-	if (len > strlen(gone) && strcmp(exe + len - strlen(gone), gone) == 0)
-		exe[len -= strlen(gone)] = '\0';
-	return len >= strlen(name) && strcmp(exe + len - strlen(name), name) == 0;
+	if (ends_with(exe, gone))
+		exe[(size_t)n - strlen(gone)] = '\0';
+	name = strrchr(exe, '/');
+	return ends_with(exe, "/pidbox-init") || (named && name != NULL && strncmp(name, "/pidbox", 7) == 0);
 }
 
 /* Programs that give themselves a title leave NULs where their arguments were, which nobody gave them. */
@@ -134,7 +142,7 @@ static void look_at_init(struct listing *l, const struct scan_ns *ns, struct pid
 	e->uid = ns->uid >= 0 ? ns->uid : status.uid;
 	e->user = usernames_get(&l->list->users, (uint32_t)e->uid);
 	/* The init gives itself that name (init/main.c). Where the uid is known, its file may be looked at, too. */
-	e->pidbox = named || ns->uid < 0 ? runs_pidbox_init(l, pid) : 0;
+	e->pidbox = named || ns->uid < 0 ? runs_pidbox_init(l, pid, named) : 0;
 	(void)take_command(l, read_init(l, pid, "cmdline"), e);
 	if (e->pidbox == 1 || (e->pidbox < 0 && named))
 		take_command_under(l, pid, e);

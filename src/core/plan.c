@@ -5,6 +5,7 @@
 #include "base/util.h"
 #include "core/blob.h"
 #include "core/command.h"
+#include "core/image.h"
 #include "kern/caps.h"
 #include "kern/idmap.h"
 #include "kern/ns.h"
@@ -205,7 +206,10 @@ static void plan_outside(struct maker *m)
 	add_plain(m, STEP_CONNECT);
 	if (m->spec->as_pid1 && m->spec->front_forwards && !m->spec->tty)
 		add_plain(m, STEP_WITNESS);
-	add_plain(m, STEP_LOAD_INIT);
+	add(m, STEP_LOAD_INIT, "%s",
+	    image_is_program() ? "open(\"/proc/self/exe\", O_RDONLY|O_CLOEXEC)"
+			       : "memfd_create(\"pidbox-init\", MFD_EXEC|MFD_ALLOW_SEALING|MFD_CLOEXEC), write(), "
+				 "fcntl(F_ADD_SEALS)");
 	if (m->spec->tty)
 		add_plain(m, STEP_OPEN_TTY);
 	add_plain(m, STEP_SEND_PLAN);

@@ -35,6 +35,7 @@
 #include "base/sys.h"
 #include "base/util.h"
 #include "core/child.h"
+#include "core/image.h"
 #include "core/reach.h"
 #include "kern/idmap.h"
 #include "kern/ns.h"
@@ -202,7 +203,7 @@ static int step_load_init(struct start *s, size_t row)
 	struct stat st;
 
 	(void)row;
-	s->init_fd = image_open();
+	s->init_fd = s->wire->flags & WIRE_ENTER ? image_sealed() : image_open();
 	if (s->init_fd < 0)
 		return s->init_fd;
 	if (fstat(s->init_fd, &st) == 0)

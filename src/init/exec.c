@@ -144,7 +144,7 @@ static void free_if_over(struct exec *x)
 
 /* ------------------------------------------------------------ to the client */
 
-/* about: whose PID the message carries as credentials, see box_send in front.c; 0: nobody's. @return 0 or -errno */
+/* about: whose PID the message carries as credentials, see front_send in front.c; 0: nobody's. @return 0 or -errno */
 static int send_reply(int connection, const struct control_reply *reply, pid_t about)
 {
 	struct iovec iov = { (void *)(uintptr_t)reply, sizeof(*reply) };

@@ -82,7 +82,7 @@ void box_send_result(struct box *b)
  * the front's namespace (unix(7)), which no number of ours could be. It takes CAP_SYS_ADMIN over our PID namespace, and
  * without that right the message goes plain. MSG_NOSIGNAL: the front may be gone; its pidfd tells us so, not this.
  */
-void box_send(struct box *b, const struct wire_msg *msg, size_t size, pid_t about)
+void front_send(struct box *b, const struct wire_msg *msg, size_t size, pid_t about)
 {
 	struct iovec iov = { (void *)(uintptr_t)msg, size };
 	struct msghdr head = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -116,7 +116,7 @@ void box_fail(struct box *b, uint32_t step, int errnum, int aux)
 
 	if (b->alone != NULL)
 		alone_failed(b, step, errnum);
-	box_send(b, &msg, WIRE_HEAD, 0);
+	front_send(b, &msg, WIRE_HEAD, 0);
 	_exit(PIDBOX_EXIT_FAILED);
 }
 
@@ -124,7 +124,7 @@ void box_warn(struct box *b, uint32_t step, int errnum)
 {
 	struct wire_msg msg = { .type = MSG_WARNING, .step = step, .value = errnum };
 
-	box_send(b, &msg, WIRE_HEAD, 0);
+	front_send(b, &msg, WIRE_HEAD, 0);
 }
 
 void box_send_times(struct box *b)
@@ -132,5 +132,5 @@ void box_send_times(struct box *b)
 	struct wire_msg msg = { .type = MSG_TIMES };
 
 	memcpy(msg.times, b->times, sizeof(b->times));
-	box_send(b, &msg, sizeof(msg), 0);
+	front_send(b, &msg, sizeof(msg), 0);
 }

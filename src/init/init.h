@@ -137,7 +137,7 @@ char *box_text(struct box *b, uint32_t offset);
 /* front.c */
 void box_fail(struct box *b, uint32_t step, int errnum, int aux) __attribute__((noreturn));
 void box_warn(struct box *b, uint32_t step, int errnum);
-void box_send(struct box *b, const struct wire_msg *msg, size_t size, pid_t about);
+void front_send(struct box *b, const struct wire_msg *msg, size_t size, pid_t about);
 bool box_try_send(struct box *b, const struct wire_msg *msg); /* @return false when there is no room now */
 void box_send_result(struct box *b);
 void box_send_times(struct box *b);

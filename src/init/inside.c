@@ -63,7 +63,7 @@ static int step_checkpoint(struct box *b, const struct wire_step *step, uint32_t
 {
 	(void)step;
 	(void)index;
-	box_send(b, &(struct wire_msg){ .type = MSG_HERE }, WIRE_HEAD, 0);
+	front_send(b, &(struct wire_msg){ .type = MSG_HERE }, WIRE_HEAD, 0);
 	/* The front is gone, or gave up after a failure of its own: it has the words for that. */
 	if (inside_wait_for(b, MSG_GO) < 0)
 		_exit(PIDBOX_EXIT_FAILED);
@@ -180,7 +180,7 @@ static int step_hold(struct box *b, const struct wire_step *step, uint32_t index
 	(void)step;
 	(void)index;
 	memcpy(msg.times, b->times, sizeof(b->times));
-	box_send(b, &msg, sizeof(msg), 0);
+	front_send(b, &msg, sizeof(msg), 0);
 	r = inside_wait_for(b, MSG_RUN);
 	if (r == -ETIMEDOUT) {
 		b->result.reason = PIDBOX_REASON_TIMEOUT;
@@ -275,7 +275,7 @@ static int step_idle(struct box *b, const struct wire_step *step, uint32_t index
 	be_woken_at_the_fronts_end(b);
 	if (b->plan->flags & WIRE_TIMING)
 		box_send_times(b);
-	box_send(b, &(struct wire_msg){ .type = MSG_IDLE }, WIRE_HEAD, 0);
+	front_send(b, &(struct wire_msg){ .type = MSG_IDLE }, WIRE_HEAD, 0);
 	keep_own_fds(b);
 	return 0;
 }
@@ -316,7 +316,7 @@ static int step_start(struct box *b, const struct wire_step *step, uint32_t inde
 		b->times[index] = now_us() - b->exec_us;
 		box_send_times(b);
 	}
-	box_send(b, &msg, WIRE_HEAD, pid);
+	front_send(b, &msg, WIRE_HEAD, pid);
 	keep_own_fds(b);
 	return 0;
 }

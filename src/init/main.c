@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "init/alone.h"
+#include "init/door.h"
 
 #include "base/util.h"
 #include "kern/sig.h"
@@ -113,7 +114,7 @@ static void become_command(struct box *b)
 		_exit(PIDBOX_EXIT_FAILED);
 	if (b->plan->flags & WIRE_TIMING)
 		box_send_times(b);
-	box_send(b, &msg, WIRE_HEAD, getpid());
+	front_send(b, &msg, WIRE_HEAD, getpid());
 	command_run(b);
 	box_fail(b, b->start->step, b->start->errnum, b->start->aux);
 }
@@ -148,7 +149,7 @@ int init_descriptor(const char *arg)
 	return fd;
 }
 
-int main(int argc, char **argv, char **envp)
+int init_main(int argc, char **argv, char **envp)
 {
 	static struct box box = { .socket = -1, .signals = -1, .events = -1, .proc = -1, .start = &box.own_start };
 	struct box *b = &box;

@@ -254,7 +254,7 @@ void signals_claimed(struct box *b, const struct wire_msg *ask)
 			note_sender(b, sig, sig, ask->sender_pid, ask->sender_uid);
 		answer.value = 1;
 	}
-	box_send(b, &answer, WIRE_HEAD, 0);
+	front_send(b, &answer, WIRE_HEAD, 0);
 }
 
 void signals_requested(struct box *b, const struct wire_msg *msg)

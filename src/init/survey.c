@@ -100,7 +100,7 @@ static void report_leak(struct box *b, pid_t pid, pid_t inside, const struct pro
 	if (b->front_gone)
 		report_keep_leak(b, &msg.leak);
 	else
-		box_send(b, &msg, WIRE_HEAD + offsetof(struct wire_leak, command) + msg.leak.command_size, inside);
+		front_send(b, &msg, WIRE_HEAD + offsetof(struct wire_leak, command) + msg.leak.command_size, inside);
 }
 
 /* Is it what `pidbox exec` has started, in such a one's session, or below? pid: as procfs calls it. */

@@ -235,3 +235,33 @@ def nested_32_deep(t):
     t.eq((r.code, r.out), (7, 'bottom\n'), f'{free} boxes in one another ({short(r.err)})')
     r = t.run([nest, str(free + 1)], timeout=25)
     t.error(r, 'NS_LIMIT', has='32')
+
+
+@test
+def the_init_is_the_command_itself(t):
+    """Its file cannot be written to meanwhile (ETXTBSY), and `ls` knows the box by it, after an upgrade as well."""
+    file = t.path('pidbox')
+    shutil.copy(t.pidbox, file)
+    p = t.start([file, 'run', '--', 'sleep', '1000'])
+    init = t.init_of(p)
+    if t.mode == 'root':
+        t.eq(os.readlink(f'/proc/{init}/exe'), file, 'the file of the init')
+    try:
+        os.close(os.open(file, os.O_WRONLY))
+        t.fail('the file of a box that runs was opened for writing')
+    except OSError as e:
+        t.eq(errno.errorcode[e.errno], 'ETXTBSY', 'opening it for writing')
+    os.unlink(file)
+    rows = [r for r in json.loads(t.run([t.pidbox, 'ls', '--json']).out)['boxes'] if r['init_pid'] == init]
+    t.eq([(r['command'], r['pidbox'] is not None) for r in rows], [(['sleep', '1000'], True)], 'ls')
+    p.terminate()
+    t.eq(t.finish(p), -15, 'status')
+
+
+@test(modes='user')
+def a_command_that_may_not_be_read(t):
+    """Then the init comes from sealed memory."""
+    file = t.path('pidbox')
+    shutil.copy(t.pidbox, file)
+    os.chmod(file, 0o111)
+    t.good(t.run([file, 'run', '--', 'cat', '/proc/1/comm']), 0, 'pidbox-init\n')

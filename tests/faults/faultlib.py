@@ -45,7 +45,7 @@ class Outcome:
     def __init__(self):
         self.status = self.signal = None
         self.out = self.err = self.report = ''
-        self.hit = self.late = False
+        self.hit, self.late = 0, False
         self.left, self.calls = [], {}
         self.took = 0.0
 
@@ -63,7 +63,7 @@ class Outcome:
             if word == 'call':
                 self.calls.setdefault(rest[0], []).append(int(rest[2]))
             elif word in ('hit', 'late'):
-                self.hit, self.late = True, word == 'late'
+                self.hit, self.late = self.hit + 1, word == 'late'
             elif word == 'left':
                 self.left.append(' '.join(rest))
             elif word == 'front':

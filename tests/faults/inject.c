@@ -8,6 +8,7 @@
  *   --fail ROLE,K,ERRNO,NR                  the K-th call of ROLE fails, when it is NR
  *   --fail-call ROLE,NR,N,ERRNO[,ARG,VALUE] the N-th call NR of ROLE (whose argument ARG is VALUE) fails; N 0: all
  *   --fail-call ROLE,NR,N,ERRNO,pathARG,END the N-th whose argument ARG is a text that ends with END
+ *   --first ROLE,NR,N,ERRNO,pathARG,END     another call of that kind fails too: the first one
  *   --kill ROLE,K,TARGET[,MS[,SIG]]         ROLE stands before its K-th call (0: after its exec), MS go by: SIGKILL, or
  *                                           SIG; TARGET may be "group", the front's process group
  *
@@ -74,6 +75,14 @@ static struct {
 	const char *end;
 	int64_t kill_at_ms;
 } act = { .arg = -1, .sig = SIGKILL };
+
+/* --first, until it has come */
+static struct {
+	enum role role;
+	long nr;
+	int err, arg;
+	const char *end;
+} first;
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)
@@ -229,6 +238,19 @@ static bool maybe_kill(struct task *t, long k)
 	return true;
 }
 
+static bool is_first(const struct task *t, const struct __ptrace_syscall_info *info)
+{
+	return first.end != NULL && t->role == first.role && (long)info->entry.nr == first.nr &&
+	       text_ends(t->pid, info->entry.args[first.arg], first.end);
+}
+
+static void fail(struct task *t, long k, long nr, int err)
+{
+	say("hit %s %ld %ld\n", role_names[t->role], k, nr);
+	t->fail = err;
+	set_call(t->pid, -1);
+}
+
 static bool to_fail(const struct task *t, long k, const struct __ptrace_syscall_info *info)
 {
 	if (act.done || t->role != act.role)
@@ -255,11 +277,12 @@ static bool entry(struct task *t, const struct __ptrace_syscall_info *info)
 	t->newpid = nr == SYS_clone && (info->entry.args[0] & CLONE_NEWPID);
 	if (maybe_kill(t, k))
 		return true;
-	if (to_fail(t, k, info)) {
-		say("hit %s %ld %ld\n", role_names[t->role], k, nr);
+	if (is_first(t, info)) {
+		first.end = NULL;
+		fail(t, k, nr, first.err);
+	} else if (to_fail(t, k, info)) {
 		act.done = !act.every;
-		t->fail = act.err;
-		set_call(t->pid, -1);
+		fail(t, k, nr, act.err);
 	}
 	return false;
 }
@@ -480,6 +503,14 @@ static void take_action(const char *name, char *value)
 
 	if (n < 3)
 		die("inject: an action is incomplete");
+	if (strcmp(name, "--first") == 0 && n > 5) {
+		first.role = role_of(w[0]);
+		first.nr = atol(w[1]);
+		first.err = atoi(w[3]);
+		first.arg = atoi(w[4] + 4);
+		first.end = w[5];
+		return;
+	}
 	act.role = role_of(w[0]);
 	if (strcmp(name, "--kill") == 0) {
 		act.kill = true;
