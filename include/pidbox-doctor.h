@@ -13,7 +13,7 @@
  *     pidbox_doctor_free(doctor);
  *
  * Everything is tried for real, in children that are thrown away: they have none of the caller's descriptors and leave
- * nothing behind. All of it is there since version 0.1. Manual: pidbox-doctor(1).
+ * nothing behind. All of it is there since version 0.1. Manual: pidbox_doctor(3); what is tried is in pidbox-doctor(1).
  */
 #ifndef PIDBOX_DOCTOR_H
 #define PIDBOX_DOCTOR_H
