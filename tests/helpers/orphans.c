@@ -3,14 +3,13 @@
  * ALIVE of them are gone, reaped by our parent. Every thousand it counts that one's zombies. Then it waits until there
  * is none (5 s at most) and prints "made N most M left L"; "stuck at I" when one is not reaped within 20 s. */
 #define _GNU_SOURCE
-#include <ctype.h>
-#include <dirent.h>
+#include "zombies.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,29 +59,6 @@ static int is_reaped(pid_t pid)
 	return 0;
 }
 
-static int zombies_of(pid_t parent)
-{
-	DIR *d = opendir("/proc");
-	int n = 0, ppid;
-	char state;
-
-	for (struct dirent *e; d && (e = readdir(d));) {
-		char path[300], buf[512], *p;
-
-		if (!isdigit((unsigned char)e->d_name[0]))
-			continue;
-		snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
-		FILE *f = fopen(path, "re");
-		if (f && fgets(buf, sizeof buf, f) && (p = strrchr(buf, ')')))
-			n += sscanf(p + 1, " %c %d", &state, &ppid) == 2 && state == 'Z' && ppid == parent;
-		if (f)
-			fclose(f);
-	}
-	if (d)
-		closedir(d);
-	return n;
-}
-
 int main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 0, alive = argc > 2 ? atoi(argv[2]) : 0, most = 0, left = 0;
@@ -97,12 +73,12 @@ int main(int argc, char **argv)
 		if (make(i % alive) < 0)
 			return 98;
 		if (i % 1000 == 999) {
-			int now = zombies_of(getppid());
+			int now = count_zombies(getppid());
 
 			most = now > most ? now : most;
 		}
 	}
-	for (int i = 0; i < 5000 && (left = zombies_of(getppid())); i++)
+	for (int i = 0; i < 5000 && (left = count_zombies(getppid())); i++)
 		pause_a_little();
 	printf("made %d most %d left %d\n", n, most, left);
 	return 0;

@@ -1,34 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* zombies N: a child of it makes N zombies and exits, so that PID 1 gets all at once; then waits (5 s at most) until
  * /proc shows no zombie any more and prints "made N left M"; with "now" it does not wait and prints "made N". */
-#include <ctype.h>
-#include <dirent.h>
+#include "zombies.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static int count(void)
-{
-	int n = 0;
-	DIR *d = opendir("/proc");
-	for (struct dirent *e; d && (e = readdir(d));) {
-		char path[300], buf[512], *p;
-		if (!isdigit((unsigned char)e->d_name[0]))
-			continue;
-		snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
-		FILE *f = fopen(path, "r");
-		if (f && fgets(buf, sizeof buf, f) && (p = strrchr(buf, ')')) && p[2] == 'Z')
-			n++;
-		if (f)
-			fclose(f);
-	}
-	if (d)
-		closedir(d);
-	return n;
-}
 
 int main(int argc, char **argv)
 {
@@ -55,7 +34,7 @@ int main(int argc, char **argv)
 		printf("made %d\n", made);
 		return 0;
 	}
-	for (int i = 0; i < 500 && (left = count()); i++)
+	for (int i = 0; i < 500 && (left = count_zombies(-1)); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	printf("made %d left %d\n", made, left);
 	return 0;
