@@ -299,10 +299,13 @@ static int run_front(struct run *run)
 		err = (struct pidbox_error){
 			.errnum = -run->relay.signals,
 			.what = "opening a descriptor of signals",
-			.why = "signalfd(2) is refused, or there are no descriptors left (RLIMIT_NOFILE)",
-			.fix = "raise ulimit -n, or start the outer container with a seccomp profile that knows "
-			       "signalfd4",
+			.why = "signalfd(2) is refused",
+			.fix = "start the outer container with a seccomp profile that knows signalfd4",
 		};
+		if (err.errnum == EMFILE) { /* in the words of every other step */
+			(void)strcpy(err.why, "the caller has as many descriptors open as RLIMIT_NOFILE allows");
+			(void)strcpy(err.fix, "raise it (ulimit -n), or close some");
+		}
 		return give_up(run, &err);
 	}
 	run->fatal = signals_open_fatal(run->mask);

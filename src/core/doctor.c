@@ -2,6 +2,7 @@
 #include "core/doctor.h"
 
 #include "base/err.h"
+#include "base/io.h"
 #include "base/sys.h"
 #include "base/util.h"
 #include "core/child.h"
@@ -10,11 +11,13 @@
 #include "kern/idmap.h"
 #include "kern/ns.h"
 #include "kern/scout.h"
+#include "kern/sig.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 
 /* ------------------------------------------------------------ putting down */
 
@@ -111,12 +114,29 @@ void doctor_failed(struct pidbox_doctor *d, const char *name, enum pidbox_check_
 
 /* ------------------------------------------------------------ trying */
 
+/* What the front of `pidbox run` has open besides the box's: its signals, those that end it, the caller's terminal. */
+enum { FRONT_SIGNALS, FRONT_ENDS, FRONT_TERMINAL, FRONT_FDS };
+
+/* @return 0, or -errno: without its signals `run` starts nothing, the others it does without */
+static int open_as_front(int ret[FRONT_FDS])
+{
+	const sigbits none = 0;
+
+	for (int i = FRONT_SIGNALS; i <= FRONT_ENDS; i++)
+		ret[i] = io_above_stdio(sys_ret(syscall(SYS_signalfd4, -1, &none, sizeof(none), SFD_CLOEXEC)));
+	ret[FRONT_TERMINAL] = -1;
+	for (int fd = 0; fd <= 2 && ret[FRONT_TERMINAL] < 0; fd++)
+		if (isatty(fd))
+			ret[FRONT_TERMINAL] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return ret[FRONT_SIGNALS] < 0 ? ret[FRONT_SIGNALS] : 0;
+}
+
 int doctor_try_box(struct pidbox_doctor *d, const struct pidbox_spec *spec, struct pidbox_error *err)
 {
 	static const char *const directory[] = { "/", NULL };
 	struct pidbox_spec tried = *spec;
 	struct pidbox *box = NULL;
-	int r;
+	int fds[FRONT_FDS], r;
 
 	if (d->has_no_child) {
 		*err = d->no_child;
@@ -124,9 +144,12 @@ int doctor_try_box(struct pidbox_doctor *d, const struct pidbox_spec *spec, stru
 	}
 	tried.size = sizeof(tried);
 	tried.argv = directory;
-	r = pidbox_spawn(&tried, &box, err);
+	r = open_as_front(fds);
+	r = r < 0 ? diagnose_call(STEP_CONNECT, 0, -r, err) : pidbox_spawn(&tried, &box, err);
 	if (r == 0)
 		pidbox_free(box);
+	for (size_t i = 0; i < FRONT_FDS; i++)
+		cleanup_close(&fds[i]);
 	return r == -EACCES && strcmp(err->step, step_rows[STEP_EXEC].name) == 0 ? 0 : r;
 }
 

@@ -44,7 +44,7 @@ void doctor_failed(struct pidbox_doctor *d, const char *name, enum pidbox_check_
 		   const struct pidbox_error *err);
 /**
  * Start a box up to its command, which is none: the directory / cannot be executed, and all that comes before has
- * worked then. @param spec  without a command
+ * worked then. Meanwhile as many descriptors are open as `pidbox run` has. @param spec  without a command
  * @return 0 or -errno with *err filled
  */
 int doctor_try_box(struct pidbox_doctor *d, const struct pidbox_spec *spec, struct pidbox_error *err);
