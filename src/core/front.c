@@ -3,11 +3,14 @@
 
 #include "base/io.h"
 #include "base/util.h"
+#include "core/rundir.h"
+#include "kern/pidns.h"
 #include "kern/proc.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The one child of a process of one thread. @return 0: none, or more than one */
 static pid_t only_child(int proc, pid_t pid)
@@ -57,14 +60,35 @@ static bool is_init_of(int proc, pid_t front, pid_t child)
 	       status.n_pids > 1 && status.pids[status.n_pids - 1] == 1;
 }
 
+/* Where that user's fronts have their sockets there is one for the box. Others than he and root can make none there. */
+static bool has_entry(int proc, pid_t front, const struct pidref *init)
+{
+	char text[4096], id[PIDREF_ID_SIZE];
+	struct proc_status status;
+	struct rundir dir;
+	bool found;
+
+	if (proc_read_status(proc, front, text, sizeof(text), &status) < 0 ||
+	    rundir_open_of(status.uid, &dir, NULL) < 0)
+		return false;
+	pidref_format(init, id);
+	found = faccessat(dir.fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	rundir_close(&dir);
+	return found;
+}
+
+/* By its entry only one beside us: the number of any other process names the box that this is in. */
 bool front_leads(int proc, const struct pidref *process, struct pidref *ret)
 {
-	pid_t child = runs_pidbox(proc, process->pid) ? only_child(proc, process->pid) : 0;
+	bool named = runs_pidbox(proc, process->pid);
+	bool beside_us = named || pidns_inode_of(proc, process->pid) == rundir_own_namespace();
+	pid_t child = beside_us ? only_child(proc, process->pid) : 0;
 	struct pidref init;
 
 	if (child <= 0 || pidref_open(child, &init) < 0)
 		return false;
-	if (is_init_of(proc, process->pid, child) && pidref_verify(process) == 0 && pidref_verify(&init) == 0) {
+	if (is_init_of(proc, process->pid, child) && (named || has_entry(proc, process->pid, &init)) &&
+	    pidref_verify(process) == 0 && pidref_verify(&init) == 0) {
 		*ret = init;
 		return true;
 	}
