@@ -84,9 +84,12 @@ static int try_close_range(void)
 	return sys_close_range(~0u, ~0u, SYS_CLOSE_RANGE_CLOEXEC); /* there is none with that number */
 }
 
+/* Who knows the flag may find that the cache does not serve just now (EAGAIN): somebody mounts or renames something. */
 static int try_cached_lookup(void)
 {
-	return close_it(sys_openat2(AT_FDCWD, "/", O_PATH | O_CLOEXEC, SYS_RESOLVE_CACHED));
+	int r = close_it(sys_openat2(AT_FDCWD, "/", O_PATH | O_CLOEXEC, SYS_RESOLVE_CACHED));
+
+	return r == -EAGAIN ? 0 : r;
 }
 
 static int try_peer_pidfd(void)

@@ -99,6 +99,14 @@ def without_a_call(t, call, lost):
 
 
 @test
+def openat2_that_finds_the_cache_busy(t):
+    """openat2(2): EAGAIN, when RESOLVE_CACHED was set and the open cannot be served from the cache; it is there all the same."""
+    if os.uname().machine != 'x86_64':
+        t.skip('the filter knows x86-64')
+    t.eq(judge(t, doctor(t, '--json', pre=['deny', str(errno.EAGAIN), 'openat2', '--']))['kernel: openat2 from the cache']['status'], 'works', 'it')
+
+
+@test
 def without_what_every_box_needs(t):
     if os.uname().machine != 'x86_64':
         t.skip('the filter knows x86-64')
