@@ -64,6 +64,91 @@ static void put_clocks(FILE *out, const struct pidbox_spec *s)
 		(void)fprintf(out, " --boottime %lld", (long long)s->boottime.seconds);
 }
 
+/* ------------------------------------------------------------ what holds while it runs */
+
+enum { LIMIT_OPTIONS = 7 };
+
+/* Of these options the tools have none; our init, which runs under unshare as well, has those of which it knows. */
+struct limit {
+	const char *option;
+	bool given, of_init;
+};
+
+static void list_limits(const struct pidbox_spec *s, struct limit ret[LIMIT_OPTIONS])
+{
+	const struct limit list[LIMIT_OPTIONS] = {
+		{ "timeout", s->timeout_us > 0, true },      { "grace", s->has_grace, true },
+		{ "stop-signal", s->stop_signal > 0, true }, { "on-exit", s->on_exit != PIDBOX_ON_EXIT_KILL, true },
+		{ "signal-map", s->n_signal_map > 0, true }, { "cpu-time", s->cpu_time_us > 0, false },
+		{ "fail-on-leak", s->fail_on_leak, false },
+	};
+
+	memcpy(ret, list, sizeof(list));
+}
+
+static void put_duration(FILE *out, const char *option, int64_t us)
+{
+	if (us % 1000 != 0)
+		(void)fprintf(out, " %s %lldus", option, (long long)us);
+	else if (us % 1000000 != 0)
+		(void)fprintf(out, " %s %lldms", option, (long long)(us / 1000));
+	else
+		(void)fprintf(out, " %s %lld", option, (long long)(us / 1000000));
+}
+
+/* sig: 0 is none */
+static void put_signal(FILE *out, const char *before, int sig)
+{
+	char name[16] = "SIG";
+
+	if (sig > 0)
+		pidbox_signal_name(sig, name);
+	(void)fprintf(out, "%s%s", before, name + strlen("SIG"));
+}
+
+static void put_init(FILE *out, const struct pidbox_spec *s)
+{
+	static const char *const how[] = {
+		[PIDBOX_ON_EXIT_KILL] = NULL,
+		[PIDBOX_ON_EXIT_TERM] = "term",
+		[PIDBOX_ON_EXIT_WAIT] = "wait",
+	};
+
+	(void)fputs(" pidbox init", out);
+	if (s->timeout_us > 0)
+		put_duration(out, "--timeout", s->timeout_us);
+	if (s->has_grace)
+		put_duration(out, "--grace", s->grace_us);
+	if (s->stop_signal > 0)
+		put_signal(out, " --stop-signal ", s->stop_signal);
+	put_option(out, "--on-exit", how[s->on_exit]);
+	for (size_t i = 0; i < s->n_signal_map; i++) {
+		put_signal(out, i == 0 ? " --signal-map " : ",", s->signal_map[i].from);
+		put_signal(out, "=", s->signal_map[i].to);
+	}
+	(void)fputs(" --", out);
+}
+
+/* By env(1). What is to be kept of the caller's is there when the shell has it. */
+static void put_environment(FILE *out, const struct pidbox_spec *s)
+{
+	static const char *const none[] = { NULL };
+	const char *const *set = s->set_env != NULL ? s->set_env : none;
+	const char *const *unset = s->unset_env != NULL && !s->clear_env ? s->unset_env : none;
+
+	if (s->clear_env || set[0] != NULL || unset[0] != NULL)
+		(void)fputs(s->clear_env ? " env -i" : " env", out);
+	for (; *unset != NULL; unset++)
+		put_option(out, "-u", *unset);
+	for (; *set != NULL; set++)
+		if (strchr(*set, '=') != NULL)
+			put_word(out, *set);
+		else if (s->clear_env)
+			(void)fprintf(out, " ${%s+\"%s=$%s\"}", *set, *set, *set);
+}
+
+/* ------------------------------------------------------------ the tools */
+
 static void put_unshare(FILE *out, const struct pidbox_spec *s, bool user_ns, bool proc)
 {
 	static const char *const propagation[] = {
@@ -82,7 +167,9 @@ static void put_unshare(FILE *out, const struct pidbox_spec *s, bool user_ns, bo
 		(void)fputs(" --mount-proc", out);
 	put_clocks(out, s);
 	put_option(out, "--wd", s->chdir);
-	(void)fputs(s->as_pid1 ? " --" : " -- pidbox init --", out);
+	(void)fputs(" --", out);
+	if (!s->as_pid1)
+		put_init(out, s);
 }
 
 static void put_bwrap(FILE *out, const struct pidbox_spec *s, bool proc)
@@ -105,17 +192,26 @@ static bool has_step(const struct pidbox_plan *plan, const char *name, struct pi
 	return false;
 }
 
-static void put_losses(FILE *out, const struct pidbox_plan *plan, enum tool tool)
+static const char *put_loss(FILE *out, const char *before, const char *what)
 {
+	(void)fprintf(out, "%s%s", before, what);
+	return ", ";
+}
+
+static void put_losses(FILE *out, const struct pidbox_plan *plan, const struct pidbox_spec *s, enum tool tool)
+{
+	bool has_init = tool == UNSHARE && !s->as_pid1;
 	const char *before = "  without: ";
+	struct limit limits[LIMIT_OPTIONS];
 	struct pidbox_step step;
 
-	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
-		if (!losses[i].lost[tool] || !has_step(plan, losses[i].step, &step))
-			continue;
-		(void)fprintf(out, "%s%s", before, losses[i].step);
-		before = ", ";
-	}
+	list_limits(s, limits);
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+		if (losses[i].lost[tool] && has_step(plan, losses[i].step, &step))
+			before = put_loss(out, before, losses[i].step);
+	for (size_t i = 0; i < LIMIT_OPTIONS; i++)
+		if (limits[i].given && !(limits[i].of_init && has_init))
+			before = put_loss(out, before, limits[i].option);
 	if (strcmp(before, ", ") == 0)
 		(void)fputc('\n', out);
 }
@@ -149,10 +245,11 @@ static void put_line(FILE *out, const struct pidbox_plan *plan, const struct pid
 		put_unshare(out, s, user_ns, proc);
 	else
 		put_bwrap(out, s, proc);
+	put_environment(out, s);
 	for (size_t i = 0; s->argv != NULL && s->argv[i] != NULL; i++)
 		put_word(out, s->argv[i]);
 	(void)fputs(s->argv == NULL || s->argv[0] == NULL ? " \"${SHELL:-/bin/sh}\"\n" : "\n", out);
-	put_losses(out, plan, tool);
+	put_losses(out, plan, s, tool);
 }
 
 void words_equivalent(FILE *out, const struct pidbox_plan *plan, const struct pidbox_spec *spec)

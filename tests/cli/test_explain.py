@@ -121,6 +121,43 @@ def about_the_same(t, args, without):
                 t.eq(their_one, one, 'who is PID 1')
 
 
+ENVIRONMENTS = {
+    'set': ('-e', 'A=b  c', '-e', "IT=it's"), 'unset': ('--unset-env', 'WAS'), 'cleared': ('--clear-env', '-e', 'A=$b', '-e', 'WAS', '-e', 'NOT_THERE'),
+    'both': ('--unset-env', 'WAS', '-e', 'WAS=new'),
+}
+
+
+@each(ENVIRONMENTS)
+def about_the_same_environment(t, *args):
+    env = {**t.env, 'WAS': 'of  old'}
+    words = 'A', 'IT', 'WAS', 'NOT_THERE', 'HOME'
+    command = ['/bin/sh', '-c', '; '.join(f'echo "${{{w}-unset}}"' for w in words)]
+    ours = t.good(t.box(*args, '--', *command, env=env)).out
+    lines = re.findall(r'^about the same: (.*)$', t.good(t.box('--dry-run', '--map', 'me', *args, '--', *command)).out, re.M)
+    t.eq([x.split()[0] for x in lines], ['unshare', 'bwrap'], 'the tools')
+    for line in lines:
+        if shutil.which(line.split()[0]):
+            t.good(t.sh(f'export PATH={os.path.dirname(t.pidbox)}:$PATH; {line}', env=env), out=ours)
+
+
+@test
+def about_the_same_limits(t):
+    """What holds while it runs is done by our init, under unshare; of what nobody does it is told."""
+    def lines(*args):
+        plan = t.good(t.box('--dry-run', '--map', 'me', *args)).out
+        return re.findall(r'^about the same: (.*)\n(?:  without: (.*)\n)?', plan, re.M)
+    stubborn = 'trap "echo QUIT; exit 3" QUIT; trap "" TERM; echo up; while :; do sleep 0.01; done'
+    (ours, lost), (_, without) = lines('--timeout', '1s', '--grace', '1m', '--stop-signal', 'QUIT', '--', 'sh', '-c', stubborn)
+    t.eq((lost, without), ('', 'timeout, grace, stop-signal'), 'without')
+    t.good(t.sh(f'export PATH={os.path.dirname(t.pidbox)}:$PATH; {ours}'), 124, 'up\nQUIT\n')
+    script = 'trap "echo QUIT; : >over; exit 3" QUIT; (until [ -e over ]; do sleep 0.01; done; echo late) & kill -HUP 1; kill -USR1 1; ' \
+             'while :; do sleep 0.01; done'
+    (ours, lost), _ = lines('--signal-map', 'USR1=QUIT,HUP=', '--on-exit', 'wait', '--cpu-time', '1m', '--fail-on-leak', '--', 'sh', '-c', script)
+    t.eq(lost, 'cpu-time, fail-on-leak', 'without')
+    t.good(t.sh(f'export PATH={os.path.dirname(t.pidbox)}:$PATH; {ours}'), 3, 'QUIT\nlate\n')
+    t.eq([w for _, w in lines('--as-pid1', '--timeout', '1.5s', '--', 'true')], ['timeout'] * 2, 'nobody is there for it')
+
+
 @test(modes='user')
 def nothing_about_the_same(t):
     """Where no command line does it, none is printed: an init alone, ids that are mapped one by one, a /proc with options."""
