@@ -7,6 +7,9 @@ A document shows real output. What differs from run to run is told by its looks 
                       here; a number that a command names first stands for itself.
   12:34  1:02:03      any time of day. Right before it, in a row of ps -ef, any share of a CPU.
   0.2 s  0.603s       any number of seconds with a fraction
+  0:00.00             any CPU time
+  12s                 any age of less than a minute
+  2026-11-21T22:44:00.922774Z   any date and time
   names               those that the caller gives: what stands in the document, and what it is here
   blanks              any number of blanks
 Everything else is compared letter by letter."""
@@ -15,7 +18,11 @@ import re
 NUMBER = r'(?<!\d)\d{4,}(?!\d)'
 TIME = r'(?<![\d:])\d{1,2}:\d\d(?::\d\d)?(?![\d:.])'
 SECONDS = r'(?<![\d.])\d+\.\d+(?= ?s\b)'
+CPU = r'(?<![\d:])\d+:\d\d\.\d\d(?!\d)'
+AGE = r'(?<= )\d{1,2}s(?= )'
+STAMP = r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z'
 SHARE = r'(?<= )\d+ (?=\d\d:\d\d )'
+FORMS = {'stamp': STAMP, 'cpu': CPU, 'age': r'\d{1,2}s'}  # what is written in one way only
 TIME_OR_DAY = r'(?:\d{1,2}:\d\d(?::\d\d)?|[A-Z][a-z][a-z]\d\d)'
 
 
@@ -26,20 +33,29 @@ class Command:
         self.line, self.prompt, self.text, self.output = line, prompt, text, []
 
 
-def commands_of(page):
-    commands, inside, continues = [], False, False
-    for no, line in enumerate(page.splitlines(), 1):
-        if line.startswith('```'):
-            inside, continues = line == '```console', False
-        elif inside and line[:2] in ('$ ', '# '):
+def blocks_of(page):
+    """The console blocks of a page: the number of its first line, and the lines."""
+    lines = page.splitlines()
+    starts = [n for n, line in enumerate(lines) if line == '```console']
+    return [(n + 2, lines[n + 1:lines.index('```', n + 1)]) for n in starts]
+
+
+def commands_in(first, lines):
+    commands, continues = [], False
+    for no, line in enumerate(lines, first):
+        if line[:2] in ('$ ', '# '):
             commands.append(Command(no, line[0], line[2:]))
             continues = True
-        elif inside and continues and line.startswith('> '):
+        elif continues and line.startswith('> '):
             commands[-1].text += '\n' + line[2:]
-        elif inside:
+        else:
             commands[-1].output.append(line)
             continues = False
     return commands
+
+
+def commands_of(page):
+    return [c for block in blocks_of(page) for c in commands_in(*block)]
 
 
 class Transcript:
@@ -63,6 +79,8 @@ class Transcript:
                 return r'\d+ +'
             if m.lastgroup == 'seconds':
                 return r'\d+\.\d+'
+            if m.lastgroup in FORMS:
+                return FORMS[m.lastgroup]
             if m.lastgroup == 'name':
                 return re.escape(self.names[m[0]])
             if m.lastgroup == 'other':
@@ -74,7 +92,7 @@ class Transcript:
             new[m[0]] = f'n{len(new)}'
             return rf'(?P<{new[m[0]]}>\d+)'
         names = '|'.join(rf'\b{re.escape(n)}\b' for n in self.names) or '(?!)'
-        kinds = rf'(?P<share>{SHARE})|(?P<time>{TIME})|(?P<seconds>{SECONDS})|(?P<number>{NUMBER})|(?P<name>{names})'
+        kinds = rf'(?P<stamp>{STAMP})|(?P<cpu>{CPU})|(?P<age>{AGE})|(?P<share>{SHARE})|(?P<time>{TIME})|(?P<seconds>{SECONDS})|(?P<number>{NUMBER})|(?P<name>{names})'
         kinds += r'|(?P<blank> +)|(?P<other>.)'
         return re.sub(kinds, token, line.strip(' '))
 

@@ -56,14 +56,14 @@ class Page(Transcript):
 class Shell:
     """A shell that is given one command at a time. Standard input stays the test's, and no descriptor of ours is open in it."""
 
-    def __init__(self, t):
+    def __init__(self, t, argv=('sh', )):
         self.t, self.end = t, time.monotonic() + SECONDS
         self.mark = f'--{os.urandom(8).hex()}--'
         self.file, fifo = t.path('.step'), t.path('.next')
         os.mkfifo(fifo)
         self.go = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
         loop = f'exec 2>&1; while read -r _ <"{fifo}"; do . "{self.file}"; echo "{self.mark} $?"; done'
-        self.process = t.start(['sh', '-c', loop], stdout=-1)
+        self.process = t.start([*argv, '-c', loop], stdout=-1)
         self.out = Lines(self.process.stdout)
 
     def give(self, cmd):
@@ -135,10 +135,10 @@ def settled():
     return all(state == 'Z' or comm(pid) != '(no arguments)' for pid, state in descendants(os.getpid()))
 
 
-def run(t, name, steps, opts, rules):
+def run(t, name, steps, opts, rules, argv=('sh', )):
     if 'needs' in opts and t.sh(opts['needs']).code:
         t.skip(f'needs {opts["needs"]}')
-    shell = Shell(t)
+    shell = Shell(t, argv)
     for s in steps:
         result = shell.give(rules.typed(s.cmd))
         if result is None:

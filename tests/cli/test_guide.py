@@ -3,7 +3,7 @@
 comparison itself: no line of a chapter can be changed, left out or added without being found."""
 import session
 from support import *
-from transcript import NUMBER, SECONDS, TIME, Transcript, commands_of
+from transcript import AGE, CPU, NUMBER, SECONDS, STAMP, TIME, Transcript, commands_of
 
 GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'docs', 'guide')
 PAGES = {}
@@ -26,7 +26,7 @@ def follows(commands, outputs):
 
 def wrong_lines(line):
     """The line with a letter changed, for every letter that is not part of what may differ from run to run."""
-    free = [m.span() for m in re.finditer(rf'{NUMBER}|{TIME}|{SECONDS}|\d+ (?=\d\d:\d\d )', line)]
+    free = [m.span() for m in re.finditer(rf'{STAMP}|{AGE}|{CPU}|{NUMBER}|{TIME}|{SECONDS}|\d+ (?=\d\d:\d\d )', line)]
     for i, c in enumerate(line):
         if c != ' ' and not any(a <= i < b for a, b in free):
             yield line[:i] + ('x' if c != 'x' else 'y') + line[i + 1:]
