@@ -52,7 +52,7 @@ struct pidbox_check {
 };
 
 /**
- * Try everything. It takes some ten short-lived processes, one after the other, and some namespaces of each kind for
+ * Try everything. It takes some twenty short-lived processes, one after the other, and some namespaces of each kind for
  * moments; no file, mount, cgroup or setting is changed.
  * @param flags  PIDBOX_DOCTOR_* bits
  * @param ret    the caller's, to be freed with pidbox_doctor_free

@@ -109,7 +109,8 @@ bool unwoken_wait(struct box *b, int64_t until); /* @return false: it is not, or
 /* alone_words.c: what may have to wait for a reader is lost instead */
 void alone_say_errno(const struct alone *a, const char *what, int errnum);
 void alone_say_exec_failed(const struct alone *a, int errnum);
-void alone_say_bad_option(const struct alone *a, const char *word); /* after what getopt has said */
+/** After what getopt has said. @param what  is wrong with it, said in our own manner alone */
+void alone_say_bad_option(const struct alone *a, const char *word, const char *what);
 void alone_say_bad_value(const struct alone *a, const char *option, const char *value);
 void alone_say_reserved(const struct alone *a, const char *variable);
 void alone_say_no_command(const struct alone *a);

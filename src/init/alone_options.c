@@ -65,7 +65,7 @@ static const struct {
 };
 
 struct tables {
-	char letters[2 * ARRAY_LEN(rows) + 2];
+	char letters[2 * ARRAY_LEN(rows) + 3];
 	struct option names[ARRAY_LEN(rows) + 1];
 };
 
@@ -76,6 +76,8 @@ static void build_tables(enum manner manner, struct tables *ret)
 	char *letter = ret->letters;
 
 	*letter++ = '+';
+	if (manner == MANNER_OWN)
+		*letter++ = ':'; /* what lacks its value is told from what is no option */
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (rows[i].manners & manner) {
 			*letter++ = rows[i].letter;
@@ -425,8 +427,11 @@ int alone_read_options(struct alone *a, int argc, char **argv, char **envp)
 			return alone_version(a);
 		if (id == OPT_LICENSE)
 			return alone_license(a);
-		if (c == '?') {
-			alone_say_bad_option(a, argv[optind - 1 < argc ? optind - 1 : argc - 1]);
+		if (c == '?' || c == ':') {
+			alone_say_bad_option(a, argv[optind - 1 < argc ? optind - 1 : argc - 1],
+					     c == ':'        ? " lacks its value"
+					     : optopt >= 256 ? " takes no value"
+							     : " is no option");
 			return usage_status(a);
 		}
 		if (!take(a, id, optarg)) {

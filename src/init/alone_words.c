@@ -213,14 +213,15 @@ static void print_usage(const struct alone *a, int fd)
 	}
 }
 
-void alone_say_bad_option(const struct alone *a, const char *word)
+void alone_say_bad_option(const struct alone *a, const char *word, const char *what)
 {
 	struct line l;
 
 	if (a->manner == MANNER_OWN) {
 		begin(&l, a, FATAL);
 		text(&l, word);
-		text(&l, " is no option, or lacks its value, or has none; `pidbox-init --help` has the options");
+		text(&l, what);
+		text(&l, "; `pidbox-init --help` has the options");
 		end(&l);
 		return;
 	}

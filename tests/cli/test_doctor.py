@@ -172,7 +172,7 @@ def no_inherited_descriptor_in_its_children(t):
 
 @test(modes='root,user')
 def few_processes(t):
-    """What it costs is bounded: namespaces nest 32 deep, and all else takes some ten processes."""
+    """What it costs is bounded: namespaces nest 32 deep, and all else takes some twenty processes."""
     if not shutil.which('strace'):
         t.skip('strace is not installed; CI installs it')
     log = t.path('log')

@@ -48,6 +48,10 @@ def usage_errors(t, pid1):
         want = 127 if args == ['-'] else 125
         t.eq((r.code, r.out), (want, ''), f'{args}: status, output')
         t.ok(r.err.startswith('pidbox-init: '), f'{args}: {r.err!r}')
+    for what, words in {'is no option': ['-Z', '-gZ', '--nonesuch', '-:'], 'lacks its value': ['-e', '--grace'], 'takes no value': ['--group=3']}.items():
+        for word in words:
+            r = m.run(word, *([] if what.startswith('lacks') else ['true']))
+            t.eq((r.code, r.err), (125, f'pidbox-init: {word} {what}; `pidbox-init --help` has the options\n'), word)
     for option, values in {'-e': ['', 'x', '256', '-1', '3x', '0x3', '99999999999999999999'],
                            '--remap-exit': ['300'],
                            '-r': ['', '15', '15:', ':15', 'FOO:15', '15:FOO', '0:15', '65:1', '1:65', '-1:1', '15-2',
