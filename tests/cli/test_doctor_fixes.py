@@ -411,6 +411,23 @@ def apparmor_profile(t):
 
 
 @test(modes='root')
+def apparmor_profile_for_a_real_parser(t):
+    """apparmor_parser(8) of AppArmor 4 compiles it, also for a program with an odd path; nothing is loaded (-Q)."""
+    abi = '/etc/apparmor.d/abi/4.0'
+    if not shutil.which('apparmor_parser', path=t.env['PATH']) or not os.path.exists(abi):
+        t.skip('AppArmor 4 is not installed')
+    os.makedirs(t.path('a b/{x}[y]*'))
+    odd = shutil.copy(t.pidbox, t.path('a b/{x}[y]*/pid\\box?'))
+    for d in '', 'a b', 'a b/{x}[y]*':
+        os.chmod(t.path(d), 0o755)
+    for program in t.pidbox, odd:
+        text = t.run([*AS_USER, program, 'doctor', '--install-apparmor'], cwd='/').out.partition('\n\n')[2]
+        for profile, status in (text, 0), (text.replace('userns,', 'usernz,'), 1):
+            r = t.run(['apparmor_parser', '-Q', '-K', '--kernel-features', abi, t.write('profile', profile)])
+            t.eq((r.code, r.out), (status, ''), f'{program}: {profile!r}: {r.err!r}')
+
+
+@test(modes='root')
 def apparmor_profile_that_cannot_be(t):
     e = Etc(t, 'echo "AppArmor parser error: syntax error" >&2; exit 1')
     with t.case('the parser refuses it'):
