@@ -46,6 +46,7 @@ void probe_time_limit(const struct failure *f);
 void probe_process_limit(const struct failure *f);
 void probe_children_elsewhere(const struct failure *f);
 void probe_dead_namespace(const struct failure *f);
+void probe_init_size(const struct failure *f);
 void probe_ptmx(const struct failure *f);
 void probe_descriptors(const struct failure *f);
 void probe_masks(const struct failure *f);

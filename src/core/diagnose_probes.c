@@ -4,6 +4,8 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "core/box.h"
+#include "core/image.h"
 #include "core/refusal.h"
 #include "kern/mnt.h"
 #include "kern/ns.h"
@@ -97,6 +99,11 @@ void probe_ptmx(const struct failure *f)
 static bool closed(int fd)
 {
 	return fd >= 0 && fcntl(fd, F_GETFD) < 0;
+}
+
+void probe_init_size(const struct failure *f)
+{
+	err_fix(f->err, "raise ulimit -f to %zu KiB or more", (image_size() + 1023) / 1024);
 }
 
 /* Which of the descriptors that the command is to have is not there. */

@@ -57,8 +57,8 @@ const struct diagnosis diagnoses[] = {
 	  "vm.memfd_noexec refuses executable memory files, and no installed pidbox-init was found",
 	  "install pidbox (make install), or sysctl vm.memfd_noexec=0", NULL },
 	{ STEP_LOAD_INIT, EFBIG, PIDBOX_CODE_NONE,
-	  "RLIMIT_FSIZE (ulimit -f) is smaller than the init, which goes into a file in memory",
-	  "raise ulimit -f to 64 KiB or more", NULL },
+	  "RLIMIT_FSIZE (ulimit -f) is smaller than the init, which goes into a file in memory", "raise ulimit -f",
+	  probe_init_size },
 	{ STEP_LOAD_INIT, ENOSPC, PIDBOX_CODE_NONE,
 	  "the init goes into a file in memory, and no more memory may be committed (vm.overcommit_memory=2) or the "
 	  "limit of memory files is reached; no disk is full",

@@ -38,6 +38,11 @@ int pidbox_become_init(char *const argv[], char *const envp[], struct pidbox_err
 	return r;
 }
 
+size_t image_size(void)
+{
+	return pidbox_init_image_size;
+}
+
 int image_sealed(void)
 {
 	int fd = memfile_make("pidbox-init", true, pidbox_init_image, pidbox_init_image_size);
