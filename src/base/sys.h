@@ -6,6 +6,7 @@
 #ifndef BASE_SYS_H
 #define BASE_SYS_H
 
+#include <stddef.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -72,6 +73,26 @@
 static inline int sys_ret(long r)
 {
 	return r < 0 ? -errno : (int)r;
+}
+
+/* As the kernel has it (linux/stat.h): not every C library does. */
+struct sys_statx {
+	uint32_t mask, block_size;
+	uint64_t attributes;
+	uint32_t unused[4];
+	uint64_t inode, size, blocks, attributes_mask, times[8];
+	uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+	uint64_t room[14];
+};
+_Static_assert(sizeof(struct sys_statx) == 256 && offsetof(struct sys_statx, dev_major) == 136, "statx(2)");
+
+#define SYS_STATX_INODE      0x100u
+#define SYS_STATX_DONT_SYNC  0x4000 /* AT_STATX_DONT_SYNC */
+#define SYS_STATX_MOUNT_ROOT 0x2000 /* an attribute, since Linux 5.8 */
+
+static inline int sys_statx(int fd, const char *path, int flags, unsigned mask, struct sys_statx *ret)
+{
+	return sys_ret(syscall(SYS_statx, fd, path, flags, mask, ret));
 }
 
 /*

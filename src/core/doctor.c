@@ -45,14 +45,19 @@ static const char *const layers[PIDBOX_CODE_MAX_] = {
 
 static const char *layer_of(const struct pidbox_error *err)
 {
-	struct pidbox_error seccomp = { 0 };
+	struct pidbox_error other = { 0 };
 
 	if (layers[err->code] != NULL)
 		return layers[err->code];
 	if (err->code == PIDBOX_CODE_DENIED && strcmp(err->step, step_rows[STEP_LOAD_INIT].name) == 0)
 		return "sysctl"; /* vm.memfd_noexec */
+	if (err->code == PIDBOX_CODE_DENIED && refusal_by_seccomp(&other))
+		return "seccomp";
+	if (err->code == PIDBOX_CODE_DENIED && strcmp(err->step, step_rows[STEP_CLONE].name) == 0 &&
+	    refusal_by_chroot(&other))
+		return "kernel";
 	if (err->code == PIDBOX_CODE_DENIED)
-		return refusal_by_seccomp(&seccomp) ? "seccomp" : "security module";
+		return "security module";
 	switch (err->errnum) {
 	case EROFS:
 	case ENOENT:

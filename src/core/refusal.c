@@ -33,10 +33,15 @@ static bool seccomp_filtered(void)
 	return p != NULL && p[strlen("\nSeccomp:\t")] == '2';
 }
 
+/* A directory that is no mount is root of no mount namespace. Of one that is, PID 1 tells, to whom it is shown. */
 static bool chrooted(void)
 {
 	struct stat own, init;
+	struct sys_statx root;
 
+	if (sys_statx(AT_FDCWD, "/", 0, SYS_STATX_INODE, &root) == 0 && (root.attributes_mask & SYS_STATX_MOUNT_ROOT) &&
+	    !(root.attributes & SYS_STATX_MOUNT_ROOT))
+		return true;
 	return stat("/", &own) == 0 && stat("/proc/1/root/.", &init) == 0 &&
 	       (own.st_ino != init.st_ino || own.st_dev != init.st_dev);
 }

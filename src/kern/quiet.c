@@ -4,22 +4,8 @@
 #include "base/sys.h"
 #include "base/util.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
-
-/* As the kernel has it (linux/stat.h): not every C library does. */
-struct statx_answer {
-	uint32_t unused[8];
-	uint64_t inode;
-	uint64_t unused_more[12];
-	uint32_t dev_major, dev_minor;
-	uint64_t room[14];
-};
-_Static_assert(sizeof(struct statx_answer) == 256 && offsetof(struct statx_answer, dev_major) == 136, "statx(2)");
-
-#define STATX_WANT_INODE 0x100u
-#define STATX_DONT_SYNC  0x4000 /* AT_STATX_DONT_SYNC */
 
 int quiet_open(int proc, pid_t pid, const char *path)
 {
@@ -36,8 +22,8 @@ int quiet_open(int proc, pid_t pid, const char *path)
 
 int quiet_stat(int fd, uint64_t *ret_dev, uint64_t *ret_inode)
 {
-	struct statx_answer st;
-	int r = sys_ret(syscall(SYS_statx, fd, "", AT_EMPTY_PATH | STATX_DONT_SYNC, STATX_WANT_INODE, &st));
+	struct sys_statx st;
+	int r = sys_statx(fd, "", AT_EMPTY_PATH | SYS_STATX_DONT_SYNC, SYS_STATX_INODE, &st);
 
 	if (r < 0)
 		return r;

@@ -273,6 +273,36 @@ def proc_is_mounted_as_told(t):
         works(t, '/proc', f'{cover} && {told[1]}', pre=world, opts='--map me')
 
 
+# ---------------------------------------------------------------- a chroot
+
+@test(modes='root')
+def chroot_of_an_ordinary_user(t):
+    """clone(2): EPERM, a user namespace in a chroot, with a /proc or without. By pivot_root(2), as the advice says, it works."""
+    script = f"""set -e
+        mkdir -p root && mount -t tmpfs -o mode=755 none root && cd root && mkdir -p new/old
+        for d in bin lib lib64 usr etc proc; do [ ! -e /$d ] || {{ mkdir new/$d && mount --rbind /$d new/$d; }}; done
+        cp {t.pidbox} new/pidbox
+        how=$1 && shift
+        case $how in
+        bare) umount -l new/proc ;;
+        pivot) mount --rbind new new && cd new && pivot_root . old && umount -l old && exec {' '.join(AS_USER)} "$@" ;;
+        esac
+        exec chroot --userspec={UID}:{UID} new "$@\""""
+
+    def world(*argv):
+        return t.run(['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, 'sh', *argv])
+    for how in 'proc', 'bare':
+        with t.case(how):
+            checks = judge(t, world(how, '/pidbox', 'doctor', '--json'), False)
+            for check in 'default box', 'user namespace':
+                t.eq([checks[check][k] for k in ('status', 'code', 'layer')], ['refused', 'DENIED', 'kernel'], check)
+            t.eq(checks['root directory']['status'], 'refused', 'root directory')
+            m = t.error(world(how, '/pidbox', 'run', '--', '/bin/true'), 'DENIED', has=['chroot', 'pivot_root'])
+            t.eq(m and (m['why'], m['fix']), tuple(f'\n  {k}: {checks["default box"][k]}' for k in ('why', 'fix')), 'the words of both')
+    with t.case('pivot_root, as it says'):
+        t.good(world('pivot', '/pidbox', 'run', '--', '/bin/echo', 'ran'), 0, 'ran\n')
+
+
 # ---------------------------------------------------------------- ids
 
 ETC = '''set -e
