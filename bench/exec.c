@@ -3,9 +3,9 @@
  * What `pidbox exec BOX true` costs beside nsenter into the same box, and beside the program alone.
  * usage: exec PIDBOX TRUE [ROUNDS]. Round by round each one in turn; medians, tails and ratios.
  */
+#include "proc.h"
 #include "stats.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,23 +14,6 @@
 enum { ALONE, EXEC, NSENTER, WAYS, WARM_UP = 5 };
 
 static const char *const names[] = { "the command alone", "pidbox exec", "nsenter" };
-
-/* The only child of a process; 0: it has none yet. */
-static int child_of(int pid)
-{
-	char path[64], text[32] = "";
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		ssize_t n = read(fd, text, sizeof(text) - 1);
-
-		text[n > 0 ? n : 0] = '\0';
-		(void)close(fd);
-	}
-	return atoi(text);
-}
 
 /* A box that sleeps. @return the PID of its front; *ret_init: that of its init, when its command is there */
 static pid_t start_box(char *pidbox, int *ret_init)

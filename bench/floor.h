@@ -64,14 +64,20 @@ static inline int floor_keep_admin(void)
 	return prctl(47 /* PR_CAP_AMBIENT */, 2 /* RAISE */, FLOOR_CAP_SYS_ADMIN, 0, 0);
 }
 
+static inline int floor_map_self(const struct floor_start *s)
+{
+	return floor_write("/proc/self/setgroups", "deny") < 0 || floor_write("/proc/self/uid_map", s->maps[0]) < 0 ||
+			       floor_write("/proc/self/gid_map", s->maps[1]) < 0
+		       ? -1
+		       : 0;
+}
+
 static int floor_child(void *arg)
 {
 	struct floor_start *s = arg;
 	char *envp[] = { NULL };
 
-	if (s->user &&
-	    (floor_write("/proc/self/setgroups", "deny") < 0 || floor_write("/proc/self/uid_map", s->maps[0]) < 0 ||
-	     floor_write("/proc/self/gid_map", s->maps[1]) < 0 || floor_keep_admin() < 0))
+	if (s->user && (floor_map_self(s) < 0 || floor_keep_admin() < 0))
 		_exit(125);
 	(void)syscall(SYS_execveat, s->init, "", s->argv, envp, 0x1000 /* AT_EMPTY_PATH */);
 	_exit(125);

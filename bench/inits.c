@@ -7,12 +7,12 @@
  * The inits see the /proc that is there and have no mounts of their own: that is the same for all of them and would
  * cost more than they do. "No init" is the command itself as PID 1: what nobody can do better.
  */
+#include "box.h"
 #include "floor.h"
 #include "inits.h"
+#include "proc.h"
 #include "stats.h"
 
-#include <math.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +22,6 @@
 
 enum {
 	WARM_UP = 5,
-	LIMIT_MS = 60000, /* longer than that nobody is waited for */
 	IDLE_SECONDS = 3,
 	ORPHANS = 20000,
 	BURST = 10000,
@@ -100,12 +99,7 @@ static int child_main(void *arg)
 
 static bool hear(struct started *s, struct said *ret_said)
 {
-	struct pollfd p = { .fd = s->out[0], .events = POLLIN };
-	bool heard = poll(&p, 1, LIMIT_MS) == 1 && read(s->out[0], ret_said, sizeof(*ret_said)) == sizeof(*ret_said);
-
-	if (heard && ret_said->errnum != 0)
-		(void)fprintf(stderr, "inits: %s: the command: %s\n", s->argv[0], strerror(ret_said->errnum));
-	return heard && ret_said->errnum == 0;
+	return said_hear(s->out[0], ret_said);
 }
 
 /* @return its status; all that is in its namespace has ended with it */
@@ -170,78 +164,6 @@ static void gave_up(struct way *w, const char *why)
 {
 	(void)fprintf(stderr, "inits: %s: %s\n", w->name, why);
 	w->missing = why;
-}
-
-/* ------------------------------------------------------------ what is known of a process */
-
-/* The text of a file of /proc/PID. */
-static bool proc_text(pid_t pid, const char *file, char *ret_text, size_t size)
-{
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd >= 0 ? read(fd, ret_text, size - 1) : -1;
-	if (fd >= 0)
-		(void)close(fd);
-	ret_text[n > 0 ? n : 0] = '\0';
-	return n > 0;
-}
-
-/* The number behind a key at the beginning of a line. */
-static double number_of(const char *text, const char *key)
-{
-	const char *at = strstr(text, key);
-
-	return at != NULL ? strtod(at + strlen(key), NULL) : NAN;
-}
-
-/* utime and stime, in ticks; *ret_state: S when it sleeps */
-static double ticks_of(pid_t pid, char *ret_state)
-{
-	unsigned long user = 0, system = 0;
-	char text[1024];
-	const char *at = proc_text(pid, "stat", text, sizeof(text)) ? strrchr(text, ')') : NULL;
-
-	*ret_state = '?';
-	if (at == NULL ||
-	    sscanf(at, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", ret_state, &user, &system) != 3)
-		return NAN;
-	return (double)(user + system);
-}
-
-static double switches_of(pid_t pid)
-{
-	char text[4096];
-
-	if (!proc_text(pid, "status", text, sizeof(text)))
-		return NAN;
-	return number_of(text, "\nvoluntary_ctxt_switches:") + number_of(text, "\nnonvoluntary_ctxt_switches:");
-}
-
-/* Microseconds of processor time, to the nanosecond: what schedstat has, of all threads. */
-static double cpu_of(pid_t pid)
-{
-	struct timespec ts;
-	clockid_t id;
-
-	if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &ts) < 0)
-		return NAN;
-	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
-
-/* Its command runs: what the init still does ends with its waiting for something. */
-static bool settles(pid_t pid)
-{
-	double until = clock_now_us() + LIMIT_MS * 1e3;
-	char state = '?';
-
-	while (clock_now_us() < until && !isnan(ticks_of(pid, &state)))
-		if (state == 'S')
-			return true;
-	return false;
 }
 
 /* ------------------------------------------------------------ the measurements */
@@ -532,8 +454,8 @@ int main(int argc, char *argv[])
 	print_table("memory of the init while its command sleeps", by_memory, LEN(by_memory));
 	(void)snprintf(title, sizeof(title), "reaping: %d orphans one by one, until all are gone", ORPHANS);
 	print_table(title, by_reaping, LEN(by_reaping));
-	(void)snprintf(title, sizeof(title), "reaping: %d orphans by twice as many makers as processors, until all are gone",
-		       ORPHANS);
+	(void)snprintf(title, sizeof(title),
+		       "reaping: %d orphans by twice as many makers as processors, until all are gone", ORPHANS);
 	print_table(title, by_stream, LEN(by_stream));
 	(void)snprintf(title, sizeof(title), "reaping: %d orphans that end together, until the last is gone", BURST);
 	print_table(title, by_burst, LEN(by_burst));
