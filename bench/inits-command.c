@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STACK = 16 * 1024, LEAF_STACK = 2 * 1024 };
+enum { STACK = 16 * 1024, LEAF_STACK = 2 * 1024, MIB = 1024 * 1024 };
 
 static char middle_stack[STACK];
 static char *leaf_stacks; /* one for each orphan */
@@ -179,6 +179,40 @@ static void listen_for_signals(void)
 		say(clock_now_ns(), 0, 0);
 }
 
+static int leaf_sleeps(void *arg)
+{
+	for (;;)
+		(void)pause();
+	return arg != NULL;
+}
+
+/* This one and its children, which are no orphans. */
+static void be_many(int count)
+{
+	for (int i = 1; i < count; i++)
+		if (clone(leaf_sleeps, leaf_stacks + i * LEAF_STACK, CLONE_VM | CLONE_FILES | SIGCHLD, NULL) < 0)
+			say(0, 0, errno);
+	say(clock_now_ns(), count, 0);
+	await_byte();
+	say(clock_now_ns(), count, 0);
+	_exit(0);
+}
+
+static void write_lines(int mib)
+{
+	static char text[64 * 1024];
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)(i % 64 == 63 ? '\n' : 'a' + i % 26);
+	for (int64_t left = (int64_t)mib * MIB; left > 0;) {
+		ssize_t n = write(STDOUT_FILENO, text, sizeof(text));
+
+		if (n < 0)
+			_exit(1);
+		left -= n;
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	int64_t began = clock_now_ns();
@@ -188,8 +222,14 @@ int main(int argc, char *argv[])
 		listen_for_signals();
 		return 1;
 	}
+	if (what == TO_WRITE) {
+		write_lines(count);
+		return 0;
+	}
 	if (count > 0)
 		prepare(count);
+	if (what == TO_CROWD)
+		be_many(count);
 	if (what == TO_BURST)
 		make_blocked(count);
 	say(began, 0, 0);

@@ -14,6 +14,8 @@ enum {
 	TO_STREAM = 'm', /* the same by many makers at a time */
 	TO_BURST = 'b',  /* orphan that many that block; at a byte let them all end together */
 	TO_LISTEN = 'l', /* say when each SIGUSR1 came */
+	TO_CROWD = 'c',  /* be that many, who sleep; at a byte say when, and end with all of them */
+	TO_WRITE = 'w',  /* write that many MiB of lines, and nothing else */
 };
 
 /* One message of the command's. The first one comes when it is ready. */
