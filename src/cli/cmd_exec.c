@@ -317,6 +317,7 @@ static void follow(struct exec *e, struct pidbox_result *ret)
 {
 	enum { SIGNALS, EVENTS, FLOW, N = FLOW + FLOW_FDS };
 	bool wanted;
+	int n;
 
 	flow_begin(&e->flow, pidbox_exec_tty_fd(e->exec));
 	if (e->flow.master >= 0)
@@ -328,11 +329,14 @@ static void follow(struct exec *e, struct pidbox_result *ret)
 		};
 
 		flow_poll(&e->flow, &fds[FLOW]);
-		if (poll(fds, N, -1) < 0 && errno != EINTR && errno != ENOMEM && errno != EAGAIN)
+		n = poll(fds, N, -1);
+		if (n < 0 && errno != EINTR && errno != ENOMEM && errno != EAGAIN)
 			break;
 		if (fds[SIGNALS].revents != 0)
 			take_signals(e);
-		take_events(e);
+		/* Bytes of the terminal tell nothing of the command. */
+		if (n < 0 || fds[EVENTS].fd < 0 || (fds[SIGNALS].revents | fds[EVENTS].revents) != 0)
+			take_events(e);
 		flow_turn(&e->flow, &fds[FLOW]);
 	}
 	(void)pidbox_exec_wait(e->exec, PIDBOX_DEFAULT, ret);

@@ -109,6 +109,8 @@ void flow_poll(const struct flow *f, struct pollfd fds[FLOW_FDS])
 
 void flow_turn(struct flow *f, const struct pollfd fds[FLOW_FDS])
 {
+	bool room = fds[OUT].revents != 0;
+
 	if (f->master < 0)
 		return;
 	if (fds[IN].revents != 0)
@@ -118,8 +120,10 @@ void flow_turn(struct flow *f, const struct pollfd fds[FLOW_FDS])
 	if (f->out.len == 0 && !f->out.ended && (fds[MASTER].revents & (POLLIN | POLLHUP | POLLERR))) {
 		f->out.ended = !fill(&f->out, f->master);
 		repeat_eof(f);
+		/* Mostly it can go on at once: half the turns for as many bytes. */
+		room = f->out.len > 0 && out_wait_for_room(STDOUT_FILENO, 0);
 	}
-	if (f->out.len > 0 && fds[OUT].revents != 0 && drain(&f->out, STDOUT_FILENO) < 0)
+	if (f->out.len > 0 && room && drain(&f->out, STDOUT_FILENO) < 0)
 		hang_up(f);
 }
 

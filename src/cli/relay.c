@@ -108,7 +108,7 @@ int relay_run(struct relay *r, struct pidbox_result *ret)
 {
 	struct loop l = { .r = r };
 	enum { SIGNALS, EVENTS, INIT, FLOW, N = FLOW + FLOW_FDS };
-	int waited;
+	int n, waited;
 
 	flow_begin(&l.flow, r->tty);
 	if (r->tty >= 0)
@@ -121,11 +121,15 @@ int relay_run(struct relay *r, struct pidbox_result *ret)
 		};
 
 		flow_poll(&l.flow, &fds[FLOW]);
-		if (poll(fds, N, timeout_ms(r)) < 0 && !passes(errno))
+		n = poll(fds, N, timeout_ms(r));
+		if (n < 0 && !passes(errno))
 			break;
 		if (fds[SIGNALS].revents != 0)
 			take_signals(&l);
-		take_events(&l);
+		/* Bytes of the terminal tell nothing of the box, but must not keep it from what is due. */
+		if (n <= 0 || (fds[SIGNALS].revents | fds[EVENTS].revents | fds[INIT].revents) != 0 ||
+		    timeout_ms(r) == 0)
+			take_events(&l);
 		flow_turn(&l.flow, &fds[FLOW]);
 		if (fds[INIT].revents != 0 || l.result)
 			break;

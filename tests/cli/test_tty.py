@@ -427,6 +427,26 @@ def output_of_an_own_terminal_is_complete(t):
         s.close()
 
 
+BUSY = {'time limit': ([], '--timeout', 124), 'time limit of a PID 1': (['--as-pid1'], '--timeout', 124), 'signal': ([], 'TERM', -15),
+        'signal to a PID 1': (['--as-pid1', '--signal-map', 'TERM=KILL'], 'TERM', -9), 'kill': ([], 'kill', -15)}
+
+
+@each(BUSY)
+def output_without_end_keeps_nothing_from_its_end(t, opts, by, status):
+    """The relay has bytes to pass on at each turn, and all the same hears of signals, clients, and what is due."""
+    rd, wr = os.pipe()
+    p = t.start_box('-t', *opts, *([by, '200ms', '--grace', '0'] if by == '--timeout' else []), '--', 'sh', '-c',
+                    f'echo up >&{wr}; exec yes', stdout=subprocess.DEVNULL, pass_fds=[wr])
+    os.close(wr)
+    t.eq(Lines(rd).line(), 'up', 'the command')
+    os.close(rd)
+    if by == 'TERM':
+        p.send_signal(signal.SIGTERM)
+    elif by == 'kill':
+        t.good(t.run([t.pidbox, 'kill', str(p.pid)]))
+    t.eq(t.finish(p), status, 'status')
+
+
 @test
 def typed_input_of_an_own_terminal(t):
     s = Term(t, [t.pidbox, 'run', '-t', '--', 'sh', '-c', 'echo up; read a; read b; echo "<$a><$b>"; cat; exit 3'])
