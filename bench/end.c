@@ -130,7 +130,7 @@ static void tell(size_t i, int count)
 
 int main(int argc, char *argv[])
 {
-	int rounds = argc > 4 ? atoi(argv[4]) : 15, most = argc > 5 ? atoi(argv[5]) : counts[COUNTS - 1];
+	int rounds = argc > 4 ? atoi(argv[4]) : 10, most = argc > 5 ? atoi(argv[5]) : counts[COUNTS - 1];
 	struct way_programs programs;
 
 	if (argc < 4 || rounds < 1) {
