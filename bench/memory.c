@@ -49,6 +49,7 @@ static struct way ways[] = {
 	{ .name = "bwrap",
 	  .words = "bwrap --unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc -- %T i",
 	  .as_root = true },
+	{ .name = "firejail", .words = "firejail --quiet --noprofile -- %T i", .as_root = true },
 };
 enum { WAYS = LEN(ways), BARE = 0, DETACHED = 4 };
 

@@ -36,6 +36,7 @@ static struct way ways[] = {
 		   "%T l",
 	  .as_root = true,
 	  .as_user = true },
+	{ .name = "firejail", .words = "firejail --quiet --noprofile -- %T l", .as_root = true },
 };
 enum { WAYS = LEN(ways), ALONE = 0, RELAYS = 1, OURS = 2, TINI = 4, TINI_OF_USER = 5 };
 
