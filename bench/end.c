@@ -118,7 +118,7 @@ static void tell(size_t i, int count)
 	if (why != NULL && why[0] == '\0')
 		return;
 	for (int k = 0; k < 2; k++) {
-		const char *row = k == 0 ? "end-exit" : "end-kill";
+		const char *row = row_of(k == 0 ? "end-exit" : "end-kill");
 
 		if (why != NULL)
 			tell_missing(row, w->name, why);

@@ -145,13 +145,13 @@ static void tell(const struct idle *box, int k, double switches, double cpu)
 
 	(void)snprintf(who, sizeof(who), "%s, %s", box->name, k == 0 && box->start == start_host ? "host" : whose[k]);
 	if (box->pids[0] <= 0) {
-		tell_missing("idle-switches", who, "does not work here");
+		tell_missing(row_of("idle-switches"), who, "does not work here");
 		return;
 	}
 	series_add(&s, switches);
-	series_tell("idle-switches", who, 0, "switches", &s);
+	series_tell(row_of("idle-switches"), who, 0, "switches", &s);
 	s.us[0] = cpu;
-	series_tell("idle-cpu", who, 0, "us", &s);
+	series_tell(row_of("idle-cpu"), who, 0, "us", &s);
 	free(s.us);
 }
 

@@ -147,6 +147,6 @@ int main(int argc, char *argv[])
 	for (int round = 0; round < rounds; round++)
 		measure_round(signals);
 	for (size_t i = 0; i < WAYS; i++)
-		way_tell("signal", 0, "us", &ways[i]);
+		way_tell(row_of("signal"), 0, "us", &ways[i]);
 	return ways[OURS].missing == NULL ? 0 : 1;
 }

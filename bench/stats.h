@@ -7,6 +7,9 @@
  * it says on stdout are lines of fields between tabs:
  *   ROW WHO X UNIT SAMPLE...      X is what the row varies (a number of boxes, MiB, ...), 0 when nothing
  *   ROW WHO missing WHY
+ *   machine WHAT note TEXT        by the script machine; "version PEER note TEXT" as well
+ * A row that depends on whose box it is ends with ".root" or ".user". Samples of one row and X are in the order of the
+ * rounds: where two have as many, those at the same place were taken in the same round.
  */
 #ifndef BENCH_STATS_H
 #define BENCH_STATS_H
@@ -18,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -43,6 +47,15 @@ static inline void series_add(struct series *s, double us)
 			abort();
 	}
 	s->us[s->n++] = us;
+}
+
+/* The name of a row of whom we are; good until the next call. */
+static inline const char *row_of(const char *what)
+{
+	static char name[64];
+
+	(void)snprintf(name, sizeof(name), "%s.%s", what, geteuid() == 0 ? "root" : "user");
+	return name;
 }
 
 static inline void series_tell(const char *row, const char *who, double x, const char *unit, const struct series *s)

@@ -126,8 +126,8 @@ int main(int argc, char *argv[])
 		}
 	}
 	for (size_t i = 0; i < LEN(by_pipe); i++)
-		way_tell("pipe", 0, "MiB/s", &by_pipe[i]);
+		way_tell(row_of("pipe"), 0, "MiB/s", &by_pipe[i]);
 	for (size_t i = 0; i < LEN(by_tty); i++)
-		way_tell("tty", 0, "MiB/s", &by_tty[i]);
+		way_tell(row_of("tty"), 0, "MiB/s", &by_tty[i]);
 	return by_pipe[1].missing == NULL && by_tty[2].missing == NULL ? 0 : 1;
 }

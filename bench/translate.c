@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * translate PIDBOX [LINES]: how many PIDs a second are translated, by the library and by `pidbox pid -`, each way. The
- * process is the command of a box. A second is one of processor time: all of it is work, and what runs beside does not
- * count. Fails below 100,000.
+ * translate PIDBOX [ROUNDS [LINES]]: how many PIDs a second are translated, by the library and by `pidbox pid -`, each
+ * way. Row "translate". The process is the command of a box. A second is one of processor time: all of it is work, and
+ * what runs beside does not count.
  */
+#include "stats.h"
+
 #include <fcntl.h>
 #include <pidbox.h>
 #include <stdio.h>
@@ -13,7 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { AT_LEAST = 100000, ROUNDS = 5 };
+/* What is translated: by the library, then by the command. */
+enum { INWARD, OUTWARD, LEVELS, OF_PID, OF_INSIDE, ALL_OF_PID, ALL_OF_INSIDE, WHATS };
+static const char *const names[WHATS] = { "pidbox_translate, inside to outside",  "pidbox_translate, outside to inside",
+					  "pidbox_levels, every number",          "pidbox pid - --to BOX, of PID",
+					  "pidbox pid - --to BOX, of BOX/PID",    "pidbox pid -, every number of PID",
+					  "pidbox pid -, every number of BOX/PID" };
+static struct series rates[WHATS];
 
 static int fail(const char *what)
 {
@@ -30,56 +38,49 @@ static double used_us(int whose)
 	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
-static bool report(const char *what, long lines, double us)
+static void add(int what, long numbers, double us)
 {
-	double rate = (double)lines / us * 1e6;
-
-	printf("  %-44s %9.0f a second\n", what, rate);
-	return rate >= AT_LEAST;
+	series_add(&rates[what], (double)numbers / us * 1e6);
 }
 
-/* The best of some rounds: what the machine does beside is not ours. */
+/* @return microseconds of processor time; negative: it failed */
 static double run(const char *pidbox, const char *file, const char *to)
 {
-	double best = 0;
+	double from = used_us(RUSAGE_CHILDREN);
+	int status;
+	pid_t child = fork();
 
-	for (int i = 0; i < ROUNDS; i++) {
-		double from = used_us(RUSAGE_CHILDREN);
-		int status;
-		pid_t child = fork();
+	if (child == 0) {
+		int in = open(file, O_RDONLY), out = open("/dev/null", O_WRONLY);
 
-		if (child == 0) {
-			int in = open(file, O_RDONLY), out = open("/dev/null", O_WRONLY);
-
-			dup2(in, 0);
-			dup2(out, 1);
-			execl(pidbox, "pidbox", "pid", "-", to != NULL ? "--to" : NULL, to, (char *)NULL);
-			_exit(127);
-		}
-		if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0)
-			return -1;
-		from = used_us(RUSAGE_CHILDREN) - from;
-		if (best <= 0 || from < best)
-			best = from;
+		dup2(in, 0);
+		dup2(out, 1);
+		execl(pidbox, "pidbox", "pid", "-", to != NULL ? "--to" : NULL, to, (char *)NULL);
+		_exit(127);
 	}
-	return best;
+	if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0)
+		return -1;
+	return used_us(RUSAGE_CHILDREN) - from;
 }
 
-static bool by_command(const char *pidbox, const char *dir, const char *line, const char *to, long lines,
-		       const char *what)
+/* A file with so many times the same line. */
+static bool write_lines(const char *path, const char *line, long lines)
 {
-	char path[4096];
-	FILE *f;
-	double us;
+	FILE *f = fopen(path, "w");
 
-	snprintf(path, sizeof(path), "%s/lines", dir);
-	f = fopen(path, "w");
 	for (long i = 0; f != NULL && i < lines; i++)
 		fputs(line, f);
-	us = f != NULL && fclose(f) == 0 ? run(pidbox, path, to) : -1;
-	unlink(path);
+	return f != NULL && fclose(f) == 0;
+}
+
+static bool by_command(const char *pidbox, const char *path, const char *to, long lines, int what)
+{
+	double us = run(pidbox, path, to);
+
 	/* Without --to a line of the answer has two numbers. */
-	return us > 0 && report(what, to != NULL ? lines : 2 * lines, us);
+	if (us > 0)
+		add(what, to != NULL ? lines : 2 * lines, us);
+	return us > 0;
 }
 
 static bool by_library(const struct pidbox_info *info, const char *box, long lines)
@@ -96,15 +97,15 @@ static bool by_library(const struct pidbox_info *info, const char *box, long lin
 		return false;
 	for (long i = 0; i < lines; i++)
 		good = good && pidbox_translate(tr, target, 2, NULL, &pid) == 0 && pid == info->command_pid;
-	good = report("pidbox_translate, inside to outside", lines, used_us(RUSAGE_SELF) - from) && good;
+	add(INWARD, lines, used_us(RUSAGE_SELF) - from);
 	from = used_us(RUSAGE_SELF);
 	for (long i = 0; i < lines; i++)
 		good = good && pidbox_translate(tr, NULL, info->command_pid, target, &pid) == 0 && pid == 2;
-	good = report("pidbox_translate, outside to inside", lines, used_us(RUSAGE_SELF) - from) && good;
+	add(OUTWARD, lines, used_us(RUSAGE_SELF) - from);
 	from = used_us(RUSAGE_SELF);
 	for (long i = 0; i < lines; i++)
 		good = good && pidbox_levels(tr, info->command_pid, levels, &n) == 0 && n >= 2;
-	(void)report("pidbox_levels, every number", lines * 2, used_us(RUSAGE_SELF) - from);
+	add(LEVELS, lines * 2, used_us(RUSAGE_SELF) - from);
 	pidbox_close(target);
 	pidbox_translator_free(tr);
 	return good;
@@ -114,30 +115,38 @@ int main(int argc, char **argv)
 {
 	const char *const command[] = { "sleep", "1000", NULL };
 	struct pidbox_spec spec = { .size = sizeof(spec), .argv = command };
-	char dir[] = "/tmp/pidbox-translate-XXXXXX", pid[16], inside[32], init[16];
-	long lines = argc > 2 ? atol(argv[2]) : 200000;
+	char dir[] = "/tmp/pidbox-translate-XXXXXX", pids[64], insides[64], line[32], init[16];
+	int rounds = argc > 2 ? atoi(argv[2]) : 5;
+	long lines = argc > 3 ? atol(argv[3]) : 200000;
 	struct pidbox_error err;
 	struct pidbox_info info;
 	struct pidbox *box;
 	bool good;
 
-	if (argc < 2)
-		return fail("the path of pidbox is missing");
+	if (argc < 2 || rounds < 1 || lines < 1)
+		return fail("usage: translate PIDBOX [ROUNDS [LINES]]");
 	if (pidbox_spawn(&spec, &box, &err) < 0)
 		return fail(err.what);
 	if (mkdtemp(dir) == NULL)
 		return fail("no folder in /tmp");
 	pidbox_get_info(box, &info);
 	snprintf(init, sizeof(init), "%d", (int)info.init_pid);
-	snprintf(pid, sizeof(pid), "%d\n", (int)info.command_pid);
-	snprintf(inside, sizeof(inside), "%d/2\n", (int)info.init_pid);
-	printf("translations of PIDs, %ld in a batch\n", lines);
-	good = by_library(&info, init, lines);
-	good = by_command(argv[1], dir, pid, init, lines, "pidbox pid - --to BOX, of PID") && good;
-	good = by_command(argv[1], dir, inside, init, lines, "pidbox pid - --to BOX, of BOX/PID") && good;
-	good = by_command(argv[1], dir, pid, NULL, lines, "pidbox pid -, every number of PID") && good;
-	good = by_command(argv[1], dir, inside, NULL, lines, "pidbox pid -, every number of BOX/PID") && good;
+	snprintf(pids, sizeof(pids), "%s/pids", dir);
+	snprintf(insides, sizeof(insides), "%s/insides", dir);
+	snprintf(line, sizeof(line), "%d\n", (int)info.command_pid);
+	good = write_lines(pids, line, lines);
+	snprintf(line, sizeof(line), "%d/2\n", (int)info.init_pid);
+	good = write_lines(insides, line, lines) && good;
+	for (int i = 0; i < rounds && good; i++)
+		good = by_library(&info, init, lines) && by_command(argv[1], pids, init, lines, OF_PID) &&
+		       by_command(argv[1], insides, init, lines, OF_INSIDE) &&
+		       by_command(argv[1], pids, NULL, lines, ALL_OF_PID) &&
+		       by_command(argv[1], insides, NULL, lines, ALL_OF_INSIDE);
+	for (int i = 0; i < WHATS && good; i++)
+		series_tell(row_of("translate"), names[i], 0, "1/s", &rates[i]);
+	unlink(pids);
+	unlink(insides);
 	rmdir(dir);
 	pidbox_free(box);
-	return good ? 0 : 1;
+	return good ? 0 : fail("a translation failed");
 }

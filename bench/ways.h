@@ -10,12 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WAY_WORDS = 48 };
+enum { WAY_WORDS = 48, WAY_WARM_UP = 5 };
 
 struct way {
 	const char *name;
-	const char *
-		words; /* the command line: "%P" is pidbox, "%F" the floor, "%T" the static command that ends at once */
+	/* The command line: "%P" is pidbox, "%F" the floor, "%T" the static command that ends at once, "%B" a bundle of
+	   that command for OCI runtimes, "%D" a folder for their state. */
+	const char *words;
 	bool as_root, as_user;
 	const char *also; /* another program that it needs, in PATH */
 	char *argv[WAY_WORDS];
@@ -23,12 +24,13 @@ struct way {
 	const char *missing; /* why it is left out; "": it is not for this user */
 };
 
-/* Where pidbox and the floor are; the command is the floor's file by another name. */
+/* Where pidbox and the floor are; the command is the floor's file by another name, the bundles lie beside it. */
 struct way_programs {
-	char *pidbox, *floor, command[4096];
+	char *pidbox, *floor, command[4096], bundle[4096], state[4096 + 8];
 };
 
-static inline bool in_path(const char *program)
+/* *ret_file: where it is, of that size; NULL: who asks wants to know only whether it is there */
+static inline bool in_path(const char *program, char *ret_file, size_t size)
 {
 	const char *dirs = getenv("PATH") != NULL ? getenv("PATH") : "/usr/bin:/bin";
 	char *path = strdup(dirs), file[4096], *rest = NULL;
@@ -36,11 +38,14 @@ static inline bool in_path(const char *program)
 
 	if (path == NULL)
 		abort();
+	(void)snprintf(file, sizeof(file), "%s", program);
 	for (char *dir = strtok_r(path, ":", &rest); dir != NULL && !found; dir = strtok_r(NULL, ":", &rest)) {
 		(void)snprintf(file, sizeof(file), "%s/%s", dir, program);
 		found = access(file, X_OK) == 0;
 	}
 	free(path);
+	if (found && ret_file != NULL)
+		(void)snprintf(ret_file, size, "%s", file);
 	return found;
 }
 
@@ -49,6 +54,8 @@ static inline struct way_programs way_programs(char *pidbox, char *floor_path)
 	struct way_programs p = { .pidbox = pidbox, .floor = floor_path };
 
 	(void)snprintf(p.command, sizeof(p.command), "%s-true", floor_path);
+	(void)snprintf(p.bundle, sizeof(p.bundle), "%s-bundle-%s", floor_path, geteuid() == 0 ? "root" : "user");
+	(void)snprintf(p.state, sizeof(p.state), "%s/state", p.bundle);
 	return p;
 }
 
@@ -65,11 +72,40 @@ static inline void way_prepare(struct way *w, struct way_programs *p)
 		w->argv[n++] = strcmp(word, "%T") == 0   ? p->command
 			       : strcmp(word, "%P") == 0 ? p->pidbox
 			       : strcmp(word, "%F") == 0 ? p->floor
+			       : strcmp(word, "%B") == 0 ? p->bundle
+			       : strcmp(word, "%D") == 0 ? p->state
 							 : word;
 	if (!(geteuid() == 0 ? w->as_root : w->as_user))
 		w->missing = "";
-	else if (!in_path(w->argv[0]) || (w->also != NULL && !in_path(w->also)))
+	else if (!in_path(w->argv[0], NULL, 0) || (w->also != NULL && !in_path(w->also, NULL, 0)))
 		w->missing = "not installed";
+}
+
+/* Run what has failed once more, for the last line that it says on standard error. */
+static inline const char *way_complaint(char *const argv[])
+{
+	static const char begin[] = "does not work here";
+	char line[512], *why = NULL;
+	FILE *said = tmpfile();
+	posix_spawn_file_actions_t act;
+	pid_t pid;
+
+	if (said == NULL)
+		return begin;
+	(void)posix_spawn_file_actions_init(&act);
+	(void)posix_spawn_file_actions_adddup2(&act, fileno(said), STDERR_FILENO);
+	if (posix_spawnp(&pid, argv[0], &act, NULL, argv, environ) == 0)
+		(void)waitpid(pid, NULL, 0);
+	(void)posix_spawn_file_actions_destroy(&act);
+	rewind(said);
+	while (fgets(line, sizeof(line), said) != NULL) {
+		line[strcspn(line, "\t\n")] = '\0';
+		free(why);
+		if (asprintf(&why, "%s: %s", begin, line) < 0)
+			abort();
+	}
+	(void)fclose(said);
+	return why != NULL ? why : begin;
 }
 
 /* Run it so often, unmeasured: it works, and what it reads is in memory. */
@@ -77,7 +113,7 @@ static inline void way_warm_up(struct way *w, int times)
 {
 	for (int i = 0; i < times && w->missing == NULL; i++)
 		if (time_program(w->argv) < 0)
-			w->missing = "does not work here";
+			w->missing = way_complaint(w->argv);
 }
 
 /* One round of it. */
@@ -104,6 +140,28 @@ static inline void way_tell(const char *row, double x, const char *unit, struct 
 		series_tell(row, w->name, x, unit, &w->times);
 	else if (w->missing[0] != '\0')
 		tell_missing(row, w->name, w->missing);
+}
+
+/* All of them; rounds of each one in turn. */
+static inline void ways_prepare(struct way *ways, size_t n, struct way_programs *p)
+{
+	for (size_t i = 0; i < n; i++) {
+		way_prepare(&ways[i], p);
+		way_warm_up(&ways[i], WAY_WARM_UP);
+	}
+}
+
+static inline void ways_time(struct way *ways, size_t n, int rounds)
+{
+	for (int round = 0; round < rounds; round++)
+		for (size_t i = 0; i < n; i++)
+			way_time(&ways[way_turn(round, i, n)]);
+}
+
+static inline void ways_tell(const char *row, double x, const char *unit, struct way *ways, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		way_tell(row, x, unit, &ways[i]);
 }
 
 #endif
