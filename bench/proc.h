@@ -46,6 +46,15 @@ static inline double number_of(const char *text, const char *key)
 	return at != NULL ? strtod(at + strlen(key), NULL) : NAN;
 }
 
+/* 0: it is not known. */
+static inline size_t available_mib(void)
+{
+	char text[8192];
+	double kib = file_text("/proc/meminfo", text, sizeof(text)) ? number_of(text, "\nMemAvailable:") : NAN;
+
+	return isnan(kib) ? 0 : (size_t)kib / 1024;
+}
+
 /* The children of a process of one thread; 0: it has none yet. @return so many of them are in the array */
 static inline size_t proc_children(pid_t pid, pid_t *ret_pids, size_t n)
 {

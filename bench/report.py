@@ -107,8 +107,6 @@ def part_table(samples, part, row):
         for who in whos:
             t, label = samples.of(row, who, x), [f'{x:,.0f}'] if with_x else []
             if t is None:
-                if x == xs[0] and who in samples.missing.get(row, {}):
-                    rows.append([*(label and ['']), who, samples.missing[row][who]])
                 continue
             cells = [*label, who, *([str(len(t))] if many else []), number(median(t)), *([number(quantile(t, worst))] if many else [])]
             if to:
@@ -117,6 +115,7 @@ def part_table(samples, part, row):
             if ours:
                 cells.append(ratio_text(ratio(samples.of(row, ours, x), t)) if who != ours else '')
             rows.append(cells)
+    rows += [[*(label and ['']), who, why] for who, why in samples.missing.get(row, {}).items()]
     return Table(', '.join(filter(None, [part.title, USERS[split(row)[1]]])), head, rows)
 
 

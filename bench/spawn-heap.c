@@ -7,7 +7,7 @@
  * "spawn"), then 64 (row "spawn-threads"); X is the heap in MiB.
  */
 #include "floor.h"
-#include "stats.h"
+#include "proc.h"
 
 #include <pidbox.h>
 #include <pthread.h>
@@ -146,20 +146,6 @@ static int start_worker(struct worker *w, size_t mib, char *floor_path, char *co
 	w->ask = down[1];
 	w->answer = up[0];
 	return w->pid < 0 ? -1 : 0;
-}
-
-static size_t available_mib(void)
-{
-	FILE *f = fopen("/proc/meminfo", "re");
-	char line[128];
-	size_t kib = 0;
-
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "MemAvailable: %zu", &kib) == 1)
-			break;
-	if (f != NULL)
-		(void)fclose(f);
-	return kib / 1024;
 }
 
 static void rounds(struct worker *workers, size_t n, int phase, int count)

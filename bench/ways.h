@@ -24,6 +24,22 @@ struct way {
 	const char *missing; /* why it is left out; "": it is not for this user */
 };
 
+/* The same namespaces as a box of pidbox's. */
+#define WAY_UNSHARE      "unshare -fpmui --mount-proc"
+#define WAY_UNSHARE_USER "unshare -r -fpmui --mount-proc"
+#define WAY_BWRAP        "bwrap --unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc --"
+
+#define WAY_BOTH .as_root = true, .as_user = true
+/* A few for an array: those that are compared where it is one of many that grows. */
+#define WAYS_FEW                                                                                                      \
+	{ .name = "floor", .words = "%F %T", WAY_BOTH }, { .name = "pidbox run", .words = "%P run -- %T", WAY_BOTH }, \
+		{ .name = "unshare", .words = WAY_UNSHARE " %T", .as_root = true },                                   \
+		{ .name = "unshare", .words = WAY_UNSHARE_USER " %T", .as_user = true },                              \
+	{                                                                                                             \
+		.name = "bwrap", .words = WAY_BWRAP " %T", WAY_BOTH                                                   \
+	}
+enum { WAYS_FEW_OURS = 1 };
+
 /* Where pidbox and the floor are; the command is the floor's file by another name, the bundles lie beside it. */
 struct way_programs {
 	char *pidbox, *floor, command[4096], bundle[4096], state[4096 + 8];
