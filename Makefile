@@ -45,9 +45,10 @@ check: all
 	@tools/setup check
 	tools/check
 
+# All of docs/BENCHMARKS.md: as root, for twenty minutes; BENCHFLAGS=--quick tries it out and writes nothing.
 bench: all
 	@tools/setup bench
-	bench/run
+	bench/run $(BENCHFLAGS) $(BUILD)
 
 install: all
 	meson install -C $(BUILD)

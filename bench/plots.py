@@ -72,7 +72,7 @@ def bars(samples, row, title, unit, whos=None, log=False):
 
 
 def pictures(samples):
-    """Name -> gnuplot's program, for each picture that the run has something for."""
+    """Name -> gnuplot's program, for each picture that the run has something for; none without gnuplot."""
     def of(row):
         return f'{row}.root' if f'{row}.root' in samples.times else f'{row}.user' if f'{row}.user' in samples.times else row
     crowd = ('floor', 'pidbox run', 'unshare', 'bwrap')
@@ -84,10 +84,10 @@ def pictures(samples):
         'flat-mounts': lines(samples, of('flat-mounts'), 'A launch with mounts', 'mounts', 'microseconds', 'x', crowd),
         'memory': bars(samples, 'memory', 'Memory that an idle box is charged', 'KiB'),
         'width': lines(samples, of('width'), 'Launches a second, so many at a time', 'at a time', 'launches a second', 'x', crowd),
-        'end': lines(samples, of('end-kill'), 'From a SIGKILL to the end of a box', 'processes in it', 'milliseconds', 'xy',
+        'end-kill': lines(samples, of('end-kill'), 'From a SIGKILL to the end of a box', 'processes in it', 'milliseconds', 'xy',
                      ('PID 1 alone', 'pidbox run', 'unshare', 'bwrap')),
     }
-    return {name: program for name, program in made.items() if program}
+    return {name: program for name, program in made.items() if program and shutil.which('gnuplot')}
 
 
 def themed(svg):
@@ -107,9 +107,6 @@ def themed(svg):
 
 
 def draw(samples, folder):
-    if not shutil.which('gnuplot'):
-        print('no pictures: gnuplot is not installed')
-        return
     for name, program in pictures(samples).items():
         svg = subprocess.run(['gnuplot'], input=COMMON + program, check=True, stdout=subprocess.PIPE, text=True).stdout
         with open(os.path.join(folder, f'bench-{name}.svg'), 'w', encoding='utf-8') as f:

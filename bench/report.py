@@ -3,8 +3,8 @@
 """What the samples of one run of the benchmarks say (stats.h has their format): report.py [--write] [--docs DIR] SAMPLES
 
 Prints tables, and whether the targets are met (targets.py). --write also replaces what stands between the lines
-"<!-- bench:NAME -->" and "<!-- /bench:NAME -->" in BENCHMARKS.md of the folder DIR (docs), and draws the pictures (plots.py) in
-its folder images. Then a target that is missed is a failure: a quick run is too short to be judged."""
+"<!-- bench:NAME -->" and "<!-- /bench:NAME -->" in BENCHMARKS.md of the folder DIR (docs) and in README.md above it, and draws the
+pictures (plots.py) in its folder images. Then a target that is missed is a failure: a quick run is too short to be judged."""
 import argparse
 import collections
 import os
@@ -75,7 +75,7 @@ SHARES = {0.5: 'median', 0.99: 'p99', 0.01: 'p1', 1: 'most'}
 BLOCKS = {'spawn': ['spawn', 'spawn-threads'], 'flat': ['flat-boxes', 'flat-mounts'], 'end': ['end-exit', 'end-kill'],
           'memory': ['memory', 'private-dirty'], 'output': ['pipe', 'tty'], 'size': ['size', 'size-part'],
           'list': [f'list-{n}{what}' for what in ('', '-calls') for n in (1, 100, 1000)],
-          'inits': [w.name for w in WIDES]}
+          'inits': [w.name for w in WIDES if w.name.startswith('inits')]}
 
 
 def row_names(samples):
@@ -161,6 +161,15 @@ def tables(samples):
     return found
 
 
+def summary_table(samples):
+    """For the front page: what a launch takes, of each other way's time."""
+    rows = [[f'launch.{user}', samples.of(f'launch.{user}', 'pidbox run')] for user in ('root', 'user')]
+    others = [who for who in ('floor', 'unshare', 'unshare + tini-static', 'bwrap', 'firejail', 'crun', 'runc')
+              if any(samples.of(row, who) for row, _ in rows)]
+    cells = [[who, *(ratio_text(ratio(ours, samples.of(row, who))) or 'missing' for row, ours in rows)] for who in others]
+    return Table('`pidbox run -- true`, of the time of', ['', *(USERS[u] for u in ('root', 'user'))], cells)
+
+
 def verdict_table(found):
     words = {True: 'met', False: 'MISSED', None: ''}
     return Table('Targets', ['', 'target', 'measured', ''], [[v.what, v.target, v.measured, words[v.met]] for v in found])
@@ -201,17 +210,20 @@ def as_markdown(table):
 
 def blocks(samples, found):
     """Name -> Markdown, for each block that this run has something for."""
-    made = tables(samples)
-    out = {name: made[name] for name in made}
+    made, drawn = tables(samples), plots.pictures(samples)
+    parts = {name: [*([f'![{ts[0].title}](images/bench-{name}.svg)'] if name in drawn else []), *map(as_markdown, ts)]
+             for name, ts in made.items()}
     for name, members in BLOCKS.items():
-        mine = [t for m in members for t in made.get(m, [])]
+        mine = [text for m in members for text in parts.get(m, [])]
         if mine:
-            out[name] = mine
-    out['targets'] = [verdict_table(found)]
+            parts[name] = mine
+    parts['targets'] = [as_markdown(verdict_table(found))]
     for topic, title in ('machine', 'The machine'), ('version', 'What was measured'):
         if samples.notes.get(topic):
-            out[topic] = [note_table(samples, topic, title)]
-    return {name: '\n\n'.join(map(as_markdown, ts)) for name, ts in out.items()}
+            parts[topic] = [as_markdown(note_table(samples, topic, title))]
+    if samples.of('launch.root', 'pidbox run') or samples.of('launch.user', 'pidbox run'):
+        parts['summary'] = [as_markdown(summary_table(samples))]
+    return {name: '\n\n'.join(texts) for name, texts in parts.items()}
 
 
 def replace_blocks(page, made):
@@ -253,7 +265,9 @@ def main():
     shown += [t for ts in tables(samples).values() for t in ts]
     print('\n\n'.join(map(as_text, [*shown, verdict_table(found)])))
     if opt.write:
-        write_page(os.path.join(opt.docs, 'BENCHMARKS.md'), blocks(samples, found))
+        made = blocks(samples, found)
+        for page in os.path.join(opt.docs, 'BENCHMARKS.md'), os.path.join(opt.docs, '..', 'README.md'):
+            write_page(page, made)
         plots.draw(samples, os.path.join(opt.docs, 'images'))
     return 1 if opt.write and any(v.met is False for v in found) else 0
 

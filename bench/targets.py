@@ -62,29 +62,28 @@ class Flat:
 
 
 class Growth:
-    """How one way grows from the least X on, by how somebody else does; to=None: by the given factor."""
+    """How one way grows from its least X on (or from x0 to x1, which may be in another row), by how somebody else does; of
+    nobody else: by a factor."""
 
-    def __init__(self, row, who, limit, to=None, x0=None, x1=None, what=None):
-        self.row, self.who, self.limit, self.to, self.x0, self.x1 = row, who, limit, to, x0, x1
-        self.what = what or f'{row}: {who} grows' + (f' as {to}' if to else '')
+    def __init__(self, row, who, limit, to=None, x0=None, x1=None, row1=None):
+        self.row, self.who, self.limit, self.to, self.x0, self.x1, self.row1 = row, who, limit, to, x0, x1, row1 or row
+        self.what = f'{row}: {who} grows' + (f' as {to}' if to else '')
 
     def judge(self, samples):
         xs = samples.xs(self.row, self.who)
         x0 = self.x0 if self.x0 is not None else xs[0] if xs else None
-        grown = [x for x in xs if x0 in xs and (x == self.x1 if self.x1 is not None else x > x0)]
-        if not grown:
+        ahead = [self.x1] if self.x1 is not None else [x for x in xs if x > x0]
+        if not ahead:
             yield Verdict(self.what, '', missing(samples, self.row, self.who), None)
-        for x in grown:
+        for x in ahead:
             what = f'{self.what}, {x0:,.0f} to {x:,.0f}'
-            by = median(samples.of(self.row, self.who, x)) / median(samples.of(self.row, self.who, x0))
-            text, theirs = f'{by:.2f}', 1
-            if self.to is not None:
-                other = [samples.of(self.row, self.to, at) for at in (x0, x)]
-                if None in other:
-                    yield Verdict(what, '', missing(samples, self.row, self.to), None)
-                    continue
-                theirs = median(other[1]) / median(other[0])
-                text = f'{by / theirs:.2f} ({by:.2f} by {theirs:.2f})'
+            ends = [samples.of(row, who, at) for who in (self.who, self.to or self.who)
+                    for row, at in ((self.row, x0), (self.row1, x))]
+            if None in ends:
+                yield Verdict(what, '', missing(samples, self.row, self.to or self.who), None)
+                continue
+            by, theirs = median(ends[1]) / median(ends[0]), median(ends[3]) / median(ends[2]) if self.to else 1
+            text = f'{by / theirs:.2f}' + (f' ({by:.2f} by {theirs:.2f})' if self.to else '')
             yield judged(what, '<=', self.limit, '', by / theirs, text)
 
 
@@ -129,6 +128,8 @@ TARGETS = [
     *(Of(f'list-{n}', 'lsns', '>=', 3, 'pidbox ls', xs=[10000]) for n in (1, 100, 1000)),
     # Ten times the processes in as many namespaces cost ten times as much, and a little for what does not scale.
     Growth('list-1', 'pidbox ls', 12, x0=1000, x1=10000),
+    # Boxes of ten processes, alone and among a thousand: a box's listing costs what is in it.
+    Growth('list-100-calls', 'pidbox ps BOX', 1.1, x0=1000, x1=10000, row1='list-1000-calls'),
 ]
 
 

@@ -4,6 +4,7 @@
 import contextlib
 import io
 import os
+import shutil
 import sys
 import tempfile
 import xml.etree.ElementTree
@@ -32,6 +33,8 @@ flat-boxes.root\tfloor\t1000\tus\t200\t200
 flat-boxes.root\tpidbox run\t1000\tus\t231\t231
 spawn.root\tpidbox_spawn\t10\tus\t100\t100\t100
 spawn.root\tpidbox_spawn\t1024\tus\t130\t130\t130
+list-100-calls\tpidbox ps BOX\t1000\tcalls\t300
+list-1000-calls\tpidbox ps BOX\t10000\tcalls\t360
 inits-idle.root\tpidbox-init\t0\tswitches\t1
 idle-switches.root\tpidbox run, front\t0\tswitches\t0
 size\tpidbox\t0\tbytes\t500000
@@ -92,15 +95,19 @@ eq(verdict('width.root: pidbox run by floor, 1'), [(True, '0.95 [0.95, 0.95]')],
 eq(verdict('width.root: pidbox run by floor, 8'), [(False, '0.80 [0.80, 0.80], missed by 11%')], 'and one of them is missed')
 eq(verdict('spawn.root: pidbox_spawn, flat'), [(False, '1.30, missed by 8%')], 'flat within 20%')
 eq(verdict('flat-boxes.root: pidbox run grows as floor, 10 to 1,000'), [(True, '1.05 (2.10 by 2.00)')], 'growth by the floor\'s')
+eq(verdict('list-100-calls: pidbox ps BOX grows, 1,000 to 10,000'), [(False, '1.20, missed by 9%')], 'growth from a row to another')
+eq(verdict('flat-mounts.root: pidbox run grows as floor'), [(None, 'not measured')], 'of what was not measured')
 eq(verdict('inits-idle.root: pidbox-init'), [(False, '1 switches, missed')], 'nothing is the limit')
 eq(verdict('idle-switches.root: pidbox run, front'), [(True, '0 switches')], 'and it is kept')
 eq(verdict('size: pidbox'), [(True, '500,000 bytes')], 'a number of its own')
 eq(verdict('private-dirty: pidbox run, init'), [(False, '33 KiB, missed by 3%')], 'which is too large')
 
+PICTURES = ['flat-boxes', 'launch', 'spawn', 'width'] if shutil.which('gnuplot') else []
 made = report.blocks(s, targets.verdicts(s))
-eq(sorted(made), ['flat', 'flat-boxes', 'idle', 'inits', 'inits-idle', 'launch', 'machine', 'memory', 'private-dirty', 'size', 'spawn',
-                  'targets', 'unheard-of', 'version', 'width'], 'blocks')
+eq(sorted(made), ['flat', 'flat-boxes', 'idle', 'inits', 'inits-idle', 'launch', 'list', 'list-100-calls', 'list-1000-calls', 'machine', 'memory', 'private-dirty', 'size', 'spawn',
+                  'summary', 'targets', 'unheard-of', 'version', 'width'], 'blocks')
 eq(made['launch'].splitlines(), [
+    *(['![Start to end of a box with a command that ends at once, as root](images/bench-launch.svg)', ''] if PICTURES else []),
     'Start to end of a box with a command that ends at once, as root:', '',
     '|  | rounds | median, us | p99 | of floor | pidbox run of it |', '|---|--:|--:|--:|---|---|',
     '| floor | 4 | 100 | 200 |  | 1.10 [1.05, 1.20] |',
@@ -120,26 +127,29 @@ fails(lambda: report.replace_blocks('<!-- bench:launch -->\nno end\n', made), 'a
 fails(lambda: report.replace_blocks('<!-- bench:launch -->\n<!-- /bench:other -->\n', made), 'and one with the end of another')
 
 with tempfile.TemporaryDirectory(prefix='pidbox-report-') as d:
-    os.mkdir(f'{d}/images')
-    for name, text in ('samples.tsv', LINES), ('BENCHMARKS.md', page):
+    docs, front = f'{d}/docs', '<!-- bench:summary -->\n<!-- /bench:summary -->\n'
+    os.makedirs(f'{docs}/images')
+    for name, text in ('samples.tsv', LINES), ('docs/BENCHMARKS.md', page), ('README.md', front):
         with open(f'{d}/{name}', 'w', encoding='utf-8') as f:
             f.write(text)
     said = io.StringIO()
     draw, drawn = plots.draw, []
     plots.draw = lambda samples, folder: drawn.append(folder)
     for argv, status in ([], 0), (['--write'], 1):
-        sys.argv = ['report.py', *argv, '--docs', d, f'{d}/samples.tsv']
+        sys.argv = ['report.py', *argv, '--docs', docs, f'{d}/samples.tsv']
         with contextlib.redirect_stdout(said):
             eq(report.main(), status, f'exit status {status} with {argv}')
-        with open(f'{d}/BENCHMARKS.md', encoding='utf-8') as f:
+        with open(f'{docs}/BENCHMARKS.md', encoding='utf-8') as f:
             eq(f.read(), done if argv else page, 'the page is ' + ('written' if argv else 'left alone'))
-    eq(drawn, [f'{d}/images'], 'pictures are drawn beside it')
+        with open(f'{d}/README.md', encoding='utf-8') as f:
+            eq('| unshare | 0.48 [0.47, 0.50] | missing |' in f.read().splitlines(), bool(argv), 'and so is the front page')
+    eq(drawn, [f'{docs}/images'], 'pictures are drawn beside it')
     ok('\n  bwrap       does not work here: no | bars\n' in said.getvalue(), 'the terminal has the tables')
-eq(sorted(plots.pictures(s)), ['flat-boxes', 'launch', 'spawn', 'width'], 'pictures of what was measured')
+eq(sorted(plots.pictures(s)), PICTURES, 'pictures of what was measured')
 theme = plots.themed('<?xml version="1.0"?>\n<svg width="1">\n<title>t</title>\n<g color="black" fill = \'black\'>a</g></svg>')
 eq(theme, f'<svg width="1">{plots.STYLE}\n<g fill = \'currentColor\'>a</g></svg>\n', 'a picture has the colours of its reader')
 xml.etree.ElementTree.fromstring(theme)
-if not plots.shutil.which('gnuplot'):
+if not PICTURES:
     print('# gnuplot is not installed: no picture is drawn')
 else:
     with tempfile.TemporaryDirectory(prefix='pidbox-report-') as d:
@@ -147,7 +157,7 @@ else:
         for _ in range(2):
             draw(s, d)
             twice.append({f: open(f'{d}/{f}', encoding='utf-8').read() for f in sorted(os.listdir(d))})
-        eq(list(twice[0]), [f'bench-{n}.svg' for n in ('flat-boxes', 'launch', 'spawn', 'width')], 'they are drawn')
+        eq(list(twice[0]), [f'bench-{n}.svg' for n in PICTURES], 'they are drawn')
         eq(twice[0], twice[1], 'twice the same')
         ok(all('pidbox' in t and xml.etree.ElementTree.fromstring(t).tag.endswith('svg') for t in twice[0].values()), 'and well-formed')
 print(f'1..{count}')
