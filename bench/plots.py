@@ -22,7 +22,7 @@ set mxtics 1
 set mytics 1
 set format "%'.0f"
 """
-FONT = 'font "sans-serif,13"'
+FONT = 'noenhanced font "sans-serif,13"'
 
 
 def quoted(text):
