@@ -40,7 +40,8 @@ def lines(samples, row, title, x, y, log, whos=None):
     if len(xs) < 2 or not whos:
         return None
     out, plots = [f'set logscale {log}' if log else '', f'set title {quoted(title)}', f'set xlabel {quoted(x)}',
-                  f'set ylabel {quoted(y)}', 'set key outside right top Left reverse', f'set terminal svg size 720,380 {FONT}', f'set xrange [{xs[0] * 0.9:g}:{xs[-1] * 1.1:g}]',
+                  f'set ylabel {quoted(y)}', 'set key outside right top Left reverse',
+                  f'set terminal svg size 720,380 {FONT}', f'set xrange [{xs[0] * 0.9:g}:{xs[-1] * 1.1:g}]',
                   tics('x', [f'{v:,.0f}' for v in xs], xs)], []
     out.append('set yrange [0:*]' if 'y' not in log else 'set format y "%g"')
     for n, who in enumerate(whos):
@@ -60,14 +61,16 @@ def bars(samples, row, title, unit, whos=None, log=False):
         return None
     whos.sort(key=lambda w: median(samples.of(row, w)), reverse=True)
     low = median(samples.of(row, whos[-1])) / 2 if log else 0
+    high = 1.05 * max(quantile(samples.of(row, w), 0.99) for w in whos)
     out = [f'set title {quoted(title)}', f'set xlabel {quoted(unit)}', 'unset key', f'set yrange [-0.6:{len(whos) - 0.4:g}]',
            f'set terminal svg size 720,{90 + 26 * len(whos)} {FONT}',
            tics('y', whos, range(len(whos))) + ' scale 0', 'set grid noytics xtics',
-           f'low = {low:g}', f'set xrange [low:{1.05 * max(quantile(samples.of(row, w), 0.99) for w in whos):g}]', *(['set logscale x'] if log else []), '$d << END']
+           f'low = {low:g}', f'set xrange [low:{high:g}]', *(['set logscale x'] if log else []), '$d << END']
     for n, who in enumerate(whos):
         t = samples.of(row, who)
         out.append(f'{n} {median(t):.6g} {quantile(t, 0.25):.6g} {quantile(t, 0.99):.6g} {int(COLOURS.get(who, OTHER)[1:], 16)}')
-    return '\n'.join([*out, 'END', 'plot $d using (low):1:(low):2:($1-0.36):($1+0.36):5 with boxxyerror fs solid 0.85 noborder lc rgb variable, '
+    return '\n'.join([*out, 'END', 'plot $d using (low):1:(low):2:($1-0.36):($1+0.36):5 with boxxyerror '
+                      'fs solid 0.85 noborder lc rgb variable, '
                       '$d using 2:1:3:4 with xerrorbars pt 0 lw 1 lc rgb "black"'])
 
 

@@ -104,8 +104,9 @@ eq(verdict('private-dirty: pidbox run, init'), [(False, '33 KiB, missed by 3%')]
 
 PICTURES = ['flat-boxes', 'launch', 'spawn', 'width'] if shutil.which('gnuplot') else []
 made = report.blocks(s, targets.verdicts(s))
-eq(sorted(made), ['flat', 'flat-boxes', 'idle', 'inits', 'inits-idle', 'launch', 'list', 'list-100-calls', 'list-1000-calls', 'machine', 'memory', 'private-dirty', 'size', 'spawn',
-                  'summary', 'targets', 'unheard-of', 'version', 'width'], 'blocks')
+eq(sorted(made), [
+    'flat', 'flat-boxes', 'idle', 'inits', 'inits-idle', 'launch', 'list', 'list-100-calls', 'list-1000-calls',
+    'machine', 'memory', 'private-dirty', 'size', 'spawn', 'summary', 'targets', 'unheard-of', 'version', 'width'], 'blocks')
 eq(made['launch'].splitlines(), [
     *(['![Start to end of a box with a command that ends at once, as root](images/bench-launch.svg)', ''] if PICTURES else []),
     'Start to end of a box with a command that ends at once, as root:', '',
