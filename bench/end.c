@@ -20,24 +20,23 @@ static const int counts[COUNTS] = { 10, 1000, 10000 };
 
 /* The last word is put in: the number of processes. */
 static struct way ways[] = {
-	{ .name = "PID 1 alone", .words = "%T c 0", .as_root = true, .as_user = true },
+	{ .name = "PID 1 alone", .words = "%T c 0", WAY_BOTH },
 	/* It does not follow its front. */
-	{ .name = "floor", .words = "%F %T c 0", .as_root = true, .as_user = true },
-	{ .name = "pidbox run", .words = "%P run -- %T c 0", .as_root = true, .as_user = true },
-	{ .name = "pidbox run --as-pid1", .words = "%P run --as-pid1 -- %T c 0", .as_root = true, .as_user = true },
-	{ .name = "unshare", .words = "unshare -fpmui --kill-child --mount-proc %T c 0", .as_root = true },
-	{ .name = "unshare", .words = "unshare -r -fpmui --kill-child --mount-proc %T c 0", .as_user = true },
+	{ .name = "floor", .words = "%F %T c 0", WAY_BOTH },
+	{ .name = "pidbox run", .words = "%P run -- %T c 0", WAY_BOTH },
+	{ .name = "pidbox run --as-pid1", .words = "%P run --as-pid1 -- %T c 0", WAY_BOTH },
+	{ .name = "unshare", .words = WAY_UNSHARE " --kill-child %T c 0", .as_root = true },
+	{ .name = "unshare", .words = WAY_UNSHARE_USER " --kill-child %T c 0", .as_user = true },
 	{ .name = "unshare + tini-static",
-	  .words = "unshare -fpmui --kill-child --mount-proc tini-static -- %T c 0",
+	  .words = WAY_UNSHARE " --kill-child tini-static -- %T c 0",
 	  .as_root = true,
 	  .also = "tini-static" },
 	{ .name = "bwrap",
 	  .words = "bwrap --die-with-parent --unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc -- "
 		   "%T c 0",
-	  .as_root = true,
-	  .as_user = true },
+	  WAY_BOTH },
 	/* Only its end is another one's. */
-	{ .name = "pidbox kill", .words = "%P run -- %T c 0", .as_root = true, .as_user = true },
+	{ .name = "pidbox kill", .words = "%P run -- %T c 0", WAY_BOTH },
 };
 enum { WAYS = LEN(ways), ALONE = 0, FLOOR = 1, OURS = 2, BY_VERB = WAYS - 1 };
 

@@ -41,14 +41,12 @@ static struct way ways[] = {
 	{ .name = "pidbox run", .words = "%P run -- %T i", .as_root = true },
 	{ .name = "pidbox run --as-pid1", .words = "%P run --as-pid1 -- %T i", .as_root = true },
 	{ .name = "pidbox run -d", .words = "%P run -d -- %T i", .as_root = true },
-	{ .name = "unshare", .words = "unshare -fpmui --mount-proc %T i", .as_root = true },
+	{ .name = "unshare", .words = WAY_UNSHARE " %T i", .as_root = true },
 	{ .name = "unshare + tini-static",
-	  .words = "unshare -fpmui --mount-proc tini-static -- %T i",
+	  .words = WAY_UNSHARE " tini-static -- %T i",
 	  .as_root = true,
 	  .also = "tini-static" },
-	{ .name = "bwrap",
-	  .words = "bwrap --unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc -- %T i",
-	  .as_root = true },
+	{ .name = "bwrap", .words = WAY_BWRAP " %T i", .as_root = true },
 	{ .name = "firejail", .words = "firejail --quiet --noprofile -- %T i", .as_root = true },
 };
 enum { WAYS = LEN(ways), BARE = 0, DETACHED = 4 };

@@ -19,23 +19,22 @@
 enum { WARM_UP = 5 };
 
 static struct way ways[] = {
-	{ .name = "the command itself", .words = "%T l", .as_root = true, .as_user = true },
-	{ .name = "floor: two relays", .words = "%T l", .as_root = true, .as_user = true },
-	{ .name = "pidbox run", .words = "%P run -- %T l", .as_root = true, .as_user = true },
-	{ .name = "pidbox run --as-pid1", .words = "%P run --as-pid1 -- %T l", .as_root = true, .as_user = true },
+	{ .name = "the command itself", .words = "%T l", WAY_BOTH },
+	{ .name = "floor: two relays", .words = "%T l", WAY_BOTH },
+	{ .name = "pidbox run", .words = "%P run -- %T l", WAY_BOTH },
+	{ .name = "pidbox run --as-pid1", .words = "%P run --as-pid1 -- %T l", WAY_BOTH },
 	{ .name = "unshare + tini-static: to tini",
-	  .words = "unshare -fpmui --kill-child --mount-proc tini-static -- %T l",
+	  .words = WAY_UNSHARE " --kill-child tini-static -- %T l",
 	  .as_root = true,
 	  .also = "tini-static" },
 	{ .name = "unshare + tini-static: to tini",
-	  .words = "unshare -r -fpmui --kill-child --mount-proc tini-static -- %T l",
+	  .words = WAY_UNSHARE_USER " --kill-child tini-static -- %T l",
 	  .as_user = true,
 	  .also = "tini-static" },
 	{ .name = "bwrap",
 	  .words = "bwrap --die-with-parent --unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc -- "
 		   "%T l",
-	  .as_root = true,
-	  .as_user = true },
+	  WAY_BOTH },
 	{ .name = "firejail", .words = "firejail --quiet --noprofile -- %T l", .as_root = true },
 };
 enum { WAYS = LEN(ways), ALONE = 0, RELAYS = 1, OURS = 2, TINI = 4, TINI_OF_USER = 5 };
