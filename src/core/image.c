@@ -3,7 +3,7 @@
  * The init as a file to execute. The library carries it inside itself, so that it works without being installed, and
  * puts it into sealed memory: what is PID 1 inside cannot be overwritten from there, as a file on a disk could be
  * through /proc/1/exe. Where the machine does not execute memory files (vm.memfd_noexec), the installed one is used.
- * The command has a shorter way to its boxes: image_program.c.
+ * Which init a box gets: image_library.c, image_program.c.
  */
 #include "core/image.h"
 
@@ -15,8 +15,6 @@
 #ifndef PIDBOX_INIT_PATH
 #define PIDBOX_INIT_PATH "/usr/libexec/pidbox/pidbox-init"
 #endif
-extern const unsigned char pidbox_init_image[];
-extern const size_t pidbox_init_image_size;
 
 const char *pidbox_init_path(void)
 {
@@ -25,7 +23,7 @@ const char *pidbox_init_path(void)
 
 int pidbox_become_init(char *const argv[], char *const envp[], struct pidbox_error *err)
 {
-	int fd = image_sealed(), r = fd;
+	int fd = image_seal(pidbox_init_image, pidbox_init_image_size), r = fd;
 
 	if (fd >= 0)
 		r = sys_execveat(fd, "", argv, envp, AT_EMPTY_PATH);
@@ -38,14 +36,9 @@ int pidbox_become_init(char *const argv[], char *const envp[], struct pidbox_err
 	return r;
 }
 
-size_t image_size(void)
+int image_seal(const unsigned char *bytes, size_t size)
 {
-	return pidbox_init_image_size;
-}
-
-int image_sealed(void)
-{
-	int fd = memfile_make("pidbox-init", true, pidbox_init_image, pidbox_init_image_size);
+	int fd = memfile_make("pidbox-init", true, bytes, size);
 	int installed;
 
 	if (fd >= 0)

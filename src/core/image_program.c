@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The command `pidbox` has the init built in, so its boxes' init is the file that runs already: nothing is copied, and
- * the memory of its code is shared by all boxes. Nothing inside can overwrite it: a file that is executed cannot be
- * opened for writing (ETXTBSY, execve(2)), and it is executed for as long as there is anybody inside. Who enters
- * somebody else's namespaces takes sealed memory nevertheless, since there that file may be executed for a moment only.
+ * the memory of its code is shared by all boxes. That shows nothing inside that was not there: who may open
+ * /proc/1/exe may go by /proc/1/root to that file as well, and to all others (proc(5): the same right is asked), and
+ * the file's permissions protect it, as they do from outside. In somebody else's namespaces that is not so, and who
+ * enters those takes sealed memory.
  */
 #include "core/image.h"
 
@@ -23,4 +24,15 @@ int image_open(void)
 	int fd = getauxval(AT_SECURE) ? -1 : io_above_stdio(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
 
 	return fd >= 0 ? fd : image_sealed();
+}
+
+/* The whole one, which is there for `pidbox init`, does as well. */
+int image_sealed(void)
+{
+	return image_seal(pidbox_init_image, pidbox_init_image_size);
+}
+
+size_t image_size(void)
+{
+	return pidbox_init_image_size;
 }

@@ -18,8 +18,8 @@
 	X(WITNESS, FRONT, "witness", "clone(SIGCHLD)",                                                                \
 	  "starts a process in the front's group that sees what the group gets",                                      \
 	  "kill(2): a signal does not say whether it went to one process or to its group")                            \
-	X(LOAD_INIT, FRONT, "load-init", "", "opens the init, a program that nothing inside can overwrite",           \
-	  "execve(2): a file that is executed cannot be written to; nor can sealed memory")                           \
+	X(LOAD_INIT, FRONT, "load-init", "", "opens the init, a program of its own",                                  \
+	  "execveat(2): what is executed is the open file, whatever its name is by now")                              \
 	X(OPEN_TTY, FRONT, "open-tty", "open(\"/dev/ptmx\", O_RDWR|O_NOCTTY), ioctl(TIOCSPTLCK), ioctl(TIOCGPTPEER)", \
 	  "opens a terminal of the box's own",                                                                        \
 	  "pty(7): the front holds one end; the other is the terminal of the command")                                \

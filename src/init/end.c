@@ -97,10 +97,10 @@ void end_now(struct box *b)
 		box_send_result(b);
 	else
 		r = report_write(b);
-	if (r < 0 && b->alone != NULL) /* else nobody is left to hear of it */
-		alone_say_no_report(b->alone, -r);
+	if (r < 0 && alone_of(b) != NULL) /* else nobody is left to hear of it */
+		alone_say_no_report(alone_of(b), -r);
 	/* As PID 1: and the kernel kills and reaps whatever is left (R8). */
-	_exit(b->alone != NULL ? alone_status(b) : 0);
+	_exit(alone_of(b) != NULL ? alone_status(b) : 0);
 }
 
 /* ------------------------------------------------------------ the command has ended */
@@ -236,7 +236,7 @@ void end_check_deadlines(struct box *b)
 	}
 	if (b->deadline[DEADLINE_LEAK_GRACE] != 0 && now >= b->deadline[DEADLINE_LEAK_GRACE])
 		decide_for_the_rest(b);
-	if (b->deadline[DEADLINE_LOOK] != 0 && now >= b->deadline[DEADLINE_LOOK])
+	if (alone_of(b) != NULL && b->deadline[DEADLINE_LOOK] != 0 && now >= b->deadline[DEADLINE_LOOK])
 		alone_look(b);
 	if (b->deadline[DEADLINE_TIMEOUT] != 0 && now >= b->deadline[DEADLINE_TIMEOUT]) {
 		b->deadline[DEADLINE_TIMEOUT] = 0;

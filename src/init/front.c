@@ -114,7 +114,7 @@ void box_fail(struct box *b, uint32_t step, int errnum, int aux)
 {
 	struct wire_msg msg = { .type = MSG_FAILED, .step = step, .value = errnum, .aux = aux };
 
-	if (b->alone != NULL)
+	if (alone_of(b) != NULL)
 		alone_failed(b, step, errnum);
 	front_send(b, &msg, WIRE_HEAD, 0);
 	_exit(PIDBOX_EXIT_FAILED);

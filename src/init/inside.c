@@ -213,8 +213,8 @@ static void keep_own_fds(struct box *b)
 		(unsigned)b->plan->kept_fd,
 		(unsigned)b->plan->tty_fd, /* so that its master does not see an end while the command lives */
 		(unsigned)b->proc,
-		(unsigned)(b->alone != NULL ? alone_kept(b->alone, b->alone->out) : -1),
-		(unsigned)(b->alone != NULL ? alone_kept(b->alone, b->alone->err) : -1),
+		(unsigned)(alone_of(b) != NULL ? alone_kept(alone_of(b), alone_of(b)->out) : -1),
+		(unsigned)(alone_of(b) != NULL ? alone_kept(alone_of(b), alone_of(b)->err) : -1),
 	};
 	unsigned next = 0;
 
@@ -240,7 +240,7 @@ static int get_ready(struct box *b)
 {
 	int r = 0;
 
-	if (b->alone == NULL)
+	if (alone_of(b) == NULL)
 		r = loop_prepare(b);
 	if (r < 0)
 		return r;

@@ -19,14 +19,14 @@
 bool loop_reap(struct box *b)
 {
 	/* Whether a child has stopped costs a look at each: only where somebody is to hear of it. */
-	const int flags = b->alone == NULL || alone_hears_of_stops(b->alone) ? WUNTRACED | WCONTINUED : 0;
+	const int flags = alone_of(b) == NULL || alone_hears_of_stops(alone_of(b)) ? WUNTRACED | WCONTINUED : 0;
 
-	if (b->alone != NULL)
+	if (alone_of(b) != NULL)
 		unwoken_try(b);
 	for (;;) {
 		struct rusage usage;
 		int status;
-		pid_t pid = wait4(-1, &status, WNOHANG | __WALL | flags, b->alone == NULL ? &usage : NULL);
+		pid_t pid = wait4(-1, &status, WNOHANG | __WALL | flags, alone_of(b) == NULL ? &usage : NULL);
 
 		if (pid < 0 && errno == EINTR)
 			continue;
@@ -38,7 +38,7 @@ bool loop_reap(struct box *b)
 			struct wire_msg msg = { .type = MSG_STOPPED, .signal = WSTOPSIG(status) };
 
 			/* Without room the front does not read: it is stopped already. */
-			if (pid == b->command && b->alone != NULL)
+			if (pid == b->command && alone_of(b) != NULL)
 				alone_stopped(b, msg.signal);
 			else if (pid == b->command)
 				b->stopped = b->front_told = box_try_send(b, &msg);
@@ -50,8 +50,8 @@ bool loop_reap(struct box *b)
 			b->stopped &= pid != b->command;
 			continue;
 		}
-		if (b->alone != NULL)
-			alone_say_reaped(b->alone, pid, status);
+		if (alone_of(b) != NULL)
+			alone_say_reaped(alone_of(b), pid, status);
 		if (pid == b->command) {
 			b->command = 0;
 			end_command_ended(b, status);
@@ -249,7 +249,7 @@ static void wait_for_signal(struct box *b, int64_t until)
 {
 	const int64_t left = until == 0 ? 0 : until - now_us();
 	const struct timespec limit = { left > 0 ? left / US_PER_S : 0, left > 0 ? left % US_PER_S * 1000 : 0 };
-	const sigbits set = b->alone->taken;
+	const sigbits set = alone_of(b)->taken;
 	siginfo_t info;
 	int sig = (int)sys_call(SYS_rt_sigtimedwait, &set, &info, until != 0 ? &limit : NULL, sizeof(set));
 
@@ -276,7 +276,7 @@ bool loop_wait_for_child(struct box *b, int64_t until)
 
 	if (left <= 0)
 		return false;
-	if (b->signals < 0)
+	if (alone_of(b) != NULL)
 		wait_for_signal(b, until);
 	else if (poll(&fd, 1, (int)(left / 1000 + 1)) == 0)
 		return false;
@@ -295,13 +295,13 @@ void loop_run(struct box *b)
 	for (;;) {
 		if (b->children) {
 			b->children = false;
-			if (!loop_reap(b) && !b->idle && !unwoken(b))
+			if (!loop_reap(b) && !b->idle && !(alone_of(b) != NULL && unwoken(b)))
 				end_now(b);
 		}
 		end_check_deadlines(b);
 		exec_check_deadlines(b);
 		until = next_deadline(b);
-		if (b->alone == NULL)
+		if (alone_of(b) == NULL)
 			wait_for_event(b, until);
 		else if (!unwoken_wait(b, until))
 			wait_for_signal(b, until);

@@ -160,8 +160,14 @@ int init_main(int argc, char **argv, char **envp)
 	b->started_us = now_us();
 	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1, .oom_killed = -1 };
 	/* "@N", which only a front writes: the socket to it. */
-	if (argc != 2 || argv[1][0] != '@' || (b->socket = init_descriptor(argv[1] + 1)) < 0)
+	if (argc != 2 || argv[1][0] != '@' || (b->socket = init_descriptor(argv[1] + 1)) < 0) {
+#ifdef BOX_INIT
+		(void)envp;
+		return PIDBOX_EXIT_FAILED;
+#else
 		alone_run(b, argc, argv, envp, old);
+#endif
+	}
 	memset(argv[1], 0, strlen(argv[1])); /* ps shows the name alone */
 	(void)fcntl(b->socket, F_SETFD, FD_CLOEXEC);
 	(void)prctl(PR_SET_NAME, "pidbox-init");

@@ -101,8 +101,8 @@ void signals_pass_on(struct box *b, int sig, bool queued, int64_t value, pid_t s
 		return;
 	}
 	note_sender(b, sig, mapped, sender, uid);
-	if (deliver(b, mapped, queued, value) == -EPERM && b->alone != NULL)
-		alone_say_lost(b->alone, mapped, LOST_REFUSED, false);
+	if (deliver(b, mapped, queued, value) == -EPERM && alone_of(b) != NULL)
+		alone_say_lost(alone_of(b), mapped, LOST_REFUSED, false);
 }
 
 static bool command_is_in_our_group(const struct box *b)
@@ -127,7 +127,7 @@ static void ask_front(struct box *b, int sig)
 
 void signals_received(struct box *b, int sig, int code, pid_t sender, uint32_t uid, int64_t value)
 {
-	if (b->alone != NULL) {
+	if (alone_of(b) != NULL) {
 		alone_signal(b, sig, code, sender, uid, value);
 		return;
 	}
@@ -227,7 +227,7 @@ void signals_started(struct box *b)
 void signals_close_window(struct box *b)
 {
 	(void)sig_block_all(NULL);
-	if ((b->plan->flags & WIRE_SHARED_GROUP) || b->alone != NULL)
+	if ((b->plan->flags & WIRE_SHARED_GROUP) || alone_of(b) != NULL)
 		return; /* alone: what came before the start is for the command, too */
 	(void)setpgid(0, 0);
 	loop_drop_signals(b);
