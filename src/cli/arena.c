@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first memory of the command: a few pages beside its other data. A front allocates a dozen things at its start,
+ * which live until its end, and the C library would take three mappings and a heap for them: system calls, page faults,
+ * and for each box 12 KiB of page tables. What comes later, or is large, is the C library's. The linker sends every call
+ * of malloc and the like here (--wrap); there is one thread.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void __real_free(void *old);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void __wrap_free(void *old);
+
+enum { ARENA = 16 * 1024, LARGEST = 6 * 1024 };
+
+/* Each block has its size before it. */
+struct head {
+	size_t size;
+} __attribute__((aligned(16)));
+
+static char arena[ARENA] __attribute__((aligned(16)));
+static size_t used;
+
+static bool is_ours(const void *block)
+{
+	return (uintptr_t)block >= (uintptr_t)arena && (uintptr_t)block < (uintptr_t)arena + ARENA;
+}
+
+/* Fresh memory of the arena is zero: no byte of it is given out twice. */
+static void *take(size_t size)
+{
+	struct head *h = (void *)(arena + used);
+	size_t whole = sizeof(*h) + (size + 15) / 16 * 16;
+
+	if (size > LARGEST || whole > ARENA - used)
+		return NULL;
+	used += whole;
+	h->size = size;
+	return h + 1;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	void *block = take(size);
+
+	return block != NULL ? block : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	size_t bytes;
+	void *block = __builtin_mul_overflow(n, size, &bytes) ? NULL : take(bytes);
+
+	return block != NULL ? block : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+	const struct head *h = (const struct head *)old - 1;
+	void *block;
+
+	if (old == NULL)
+		return __wrap_malloc(size);
+	if (!is_ours(old))
+		return __real_realloc(old, size);
+	block = __wrap_malloc(size);
+	if (block != NULL)
+		memcpy(block, old, h->size < size ? h->size : size);
+	return block;
+}
+
+void __wrap_free(void *old)
+{
+	if (!is_ours(old))
+		__real_free(old);
+}
