@@ -18,6 +18,7 @@ struct run {
 	int fatal;     /* from signals_open_fatal */
 	bool detached;
 	struct detach detach;
+	struct pidbox_error err; /* of whatever fails: large, and mostly never touched */
 };
 
 static int print_help(void)
@@ -127,8 +128,9 @@ static int end(struct run *run, const struct pidbox_result *res, int waited)
 
 /* ------------------------------------------------------------ starting */
 
-static int give_up(struct run *run, const struct pidbox_error *err)
+static int give_up(struct run *run)
 {
+	const struct pidbox_error *err = &run->err;
 	bool stop;
 	int sig;
 
@@ -143,7 +145,7 @@ static int give_up(struct run *run, const struct pidbox_error *err)
 	return err->exit_status != 0 ? err->exit_status : PIDBOX_EXIT_FAILED;
 }
 
-static const struct pidbox_error *hold_error(int fd, int r, struct pidbox_error *err)
+static void hold_error(int fd, int r, struct pidbox_error *err)
 {
 	*err = (struct pidbox_error){
 		.errnum = -r,
@@ -161,7 +163,6 @@ static const struct pidbox_error *hold_error(int fd, int r, struct pidbox_error 
 		(void)snprintf(err->why, sizeof(err->why), "the init has ended: somebody has killed it");
 		(void)snprintf(err->fix, sizeof(err->fix), "start the box again");
 	}
-	return err;
 }
 
 /* By a signal to us, before the command could have got it: the record is all that tells of the box. */
@@ -187,7 +188,6 @@ static void __attribute__((noreturn)) die_while_held(struct run *run, int sig)
 /* Between ready and start: the story, and the caller's checkpoint. @return 0, or the exit status */
 static int hold(struct run *run)
 {
-	struct pidbox_error err = { 0 };
 	struct pidbox_result res;
 	struct pidbox_info info;
 	int r;
@@ -203,18 +203,20 @@ static int hold(struct run *run)
 	if (r == -ESRCH && pidbox_wait(run->relay.box, PIDBOX_DEFAULT, &res) == 0 &&
 	    res.reason == PIDBOX_REASON_TIMEOUT)
 		return end(run, &res, 0);
-	if (r < 0)
-		return give_up(run, hold_error(pidbox_options_hold_fd(run->opts), r, &err));
-	r = pidbox_release(run->relay.box, &err);
+	if (r < 0) {
+		hold_error(pidbox_options_hold_fd(run->opts), r, &run->err);
+		return give_up(run);
+	}
+	r = pidbox_release(run->relay.box, &run->err);
 	if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN) {
 		if (r == 0) {
 			words_explain(run->relay.box, PIDBOX_SIDE_COMMAND, PIDBOX_SIDE_COMMAND);
 			words_explain_rest(run->relay.box, pidbox_options_spec(run->opts));
 		} else {
-			words_explain_failure(pidbox_options_spec(run->opts), PIDBOX_SIDE_COMMAND, &err);
+			words_explain_failure(pidbox_options_spec(run->opts), PIDBOX_SIDE_COMMAND, &run->err);
 		}
 	}
-	return r < 0 ? give_up(run, &err) : 0;
+	return r < 0 ? give_up(run) : 0;
 }
 
 /*
@@ -231,7 +233,6 @@ static bool hear_of_children(void)
 static int start(struct run *run)
 {
 	struct pidbox_spec *spec = pidbox_options_spec(run->opts);
-	struct pidbox_error err = { 0 };
 	struct pidbox_info info;
 	int status = 0;
 
@@ -243,12 +244,12 @@ static int start(struct run *run)
 		spec->on_created = reporting_created;
 		spec->context = &run->reporting;
 	}
-	if (pidbox_spawn(spec, &run->relay.box, &err) < 0) {
+	if (pidbox_spawn(spec, &run->relay.box, &run->err) < 0) {
 		if (pidbox_options_flags(run->opts) & PIDBOX_OPTION_EXPLAIN)
-			words_explain_failure(spec, PIDBOX_SIDE_FRONT, &err);
-		if ((pidbox_options_flags(run->opts) & PIDBOX_OPTION_FALLBACK) && fallback_is_for(&err))
-			fallback_run(run->opts, spec, run->reporting.report_fd, run->mask, &err);
-		return give_up(run, &err);
+			words_explain_failure(spec, PIDBOX_SIDE_FRONT, &run->err);
+		if ((pidbox_options_flags(run->opts) & PIDBOX_OPTION_FALLBACK) && fallback_is_for(&run->err))
+			fallback_run(run->opts, spec, run->reporting.report_fd, run->mask, &run->err);
+		return give_up(run);
 	}
 	if (spec->hold)
 		status = hold(run);
@@ -266,8 +267,10 @@ static int start(struct run *run)
 /* ------------------------------------------------------------ the whole */
 
 /* What is the caller's to open, before there is anything that could fail after it. */
-static int open_all(struct run *run, struct pidbox_error *err)
+static int open_all(struct run *run)
 {
+	struct pidbox_error *err = &run->err;
+
 	fds_hold_places();
 	run->hold_fd = pidbox_options_hold_fd(run->opts);
 	if (run->hold_fd >= 0)
@@ -291,22 +294,21 @@ static int end_untold(struct run *run)
 static int run_front(struct run *run)
 {
 	struct pidbox_result res;
-	struct pidbox_error err = { 0 };
 	int status, waited;
 
 	run->relay.signals = signals_open(&run->mask);
 	if (run->relay.signals < 0) {
-		err = (struct pidbox_error){
+		run->err = (struct pidbox_error){
 			.errnum = -run->relay.signals,
 			.what = "opening a descriptor of signals",
 			.why = "signalfd(2) is refused",
 			.fix = "start the outer container with a seccomp profile that knows signalfd4",
 		};
-		if (err.errnum == EMFILE) { /* in the words of every other step */
-			(void)strcpy(err.why, "the caller has as many descriptors open as RLIMIT_NOFILE allows");
-			(void)strcpy(err.fix, "raise it (ulimit -n), or close some");
+		if (run->err.errnum == EMFILE) { /* in the words of every other step */
+			(void)strcpy(run->err.why, "the caller has as many descriptors open as RLIMIT_NOFILE allows");
+			(void)strcpy(run->err.fix, "raise it (ulimit -n), or close some");
 		}
-		return give_up(run, &err);
+		return give_up(run);
 	}
 	run->fatal = signals_open_fatal(run->mask);
 	out_ended_by(run->fatal);
@@ -326,11 +328,10 @@ static int run_front(struct run *run)
 
 static int run_box(struct run *run)
 {
-	struct pidbox_error err = { 0 };
 	int status;
 
-	if (open_all(run, &err) < 0) {
-		out_error(&err);
+	if (open_all(run) < 0) {
+		out_error(&run->err);
 		return PIDBOX_EXIT_FAILED;
 	}
 	if (!run->detached)
@@ -341,14 +342,13 @@ static int run_box(struct run *run)
 
 int cmd_run(int argc, char **argv)
 {
-	struct pidbox_error err = { 0 };
-	struct run run = { 0 };
+	static struct run run;
 	struct pidbox_spec *spec;
 	uint32_t flags;
 	int status;
 
-	if (pidbox_options_parse(argc - 1, argv + 1, &run.opts, &err) < 0) {
-		out_error(&err);
+	if (pidbox_options_parse(argc - 1, argv + 1, &run.opts, &run.err) < 0) {
+		out_error(&run.err);
 		return PIDBOX_EXIT_FAILED;
 	}
 	spec = pidbox_options_spec(run.opts);

@@ -93,7 +93,8 @@ static void hang_up(struct flow *f)
 
 void flow_begin(struct flow *f, int master)
 {
-	*f = (struct flow){ .master = master, .in.ended = master < 0, .out.ended = master < 0 };
+	f->master = master;
+	f->in.ended = f->out.ended = master < 0;
 }
 
 enum { IN, MASTER, OUT };

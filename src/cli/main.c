@@ -6,10 +6,8 @@
 #include "init/door.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static int cmd_help(int argc, char **argv);
@@ -152,26 +150,12 @@ static int cmd_version(int argc, char **argv)
 	return finish_output();
 }
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
-
-/* Every verb uses this much stack. To fault on its pages one by one takes ten times longer, on a virtual machine. */
-static void have_stack(void)
-{
-	enum { PAGE = 4096, SIZE = 6 * PAGE };
-	uintptr_t end = (uintptr_t)__builtin_frame_address(0) / PAGE * PAGE;
-
-	(void)madvise((void *)(end - SIZE), SIZE, MADV_POPULATE_WRITE);
-}
-
 int main(int argc, char **argv)
 {
 	const struct verb *verb;
 
 	if (init_is_meant(argc, argv))
 		return init_main(argc, argv, environ);
-	have_stack();
 	if (argc < 2)
 		return usage_error("no verb was given%s", "", "`pidbox help` lists the verbs%s");
 	if (is_either(argv[1], "--help", "-h"))

@@ -106,10 +106,11 @@ static int timeout_ms(const struct relay *r)
 
 int relay_run(struct relay *r, struct pidbox_result *ret)
 {
-	struct loop l = { .r = r };
+	static struct loop l; /* its buffers are for a terminal of the box's own: mostly nobody touches them */
 	enum { SIGNALS, EVENTS, INIT, FLOW, N = FLOW + FLOW_FDS };
 	int n, waited;
 
+	l.r = r;
 	flow_begin(&l.flow, r->tty);
 	if (r->tty >= 0)
 		terminal_raw(r->terminal);

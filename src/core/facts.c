@@ -10,6 +10,7 @@
 #include "kern/user.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -150,17 +151,17 @@ static int check_pid_max(uint32_t wanted, struct pidbox_error *err)
 	return -EINVAL;
 }
 
-int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct pidbox_error *err)
+int facts_gather(const struct pidbox_spec *spec, struct plan_facts *f, struct pidbox_error *err)
 {
-	struct plan_facts f = {
-		.euid = geteuid(),
-		.egid = getegid(),
-		.environ = (const char *const *)environ,
-		.realtime_us = clock_us(CLOCK_REALTIME),
-	};
 	struct caps caps = { 0 };
 	int r = caps_get(&caps);
 
+	/* What stands behind is looked at no further than its number of entries: pages that nothing touches cost nothing. */
+	memset(f, 0, offsetof(struct plan_facts, user.groups));
+	f->euid = geteuid();
+	f->egid = getegid();
+	f->environ = (const char *const *)environ;
+	f->realtime_us = clock_us(CLOCK_REALTIME);
 	if (r < 0) {
 		r = err_set(err, -r, PIDBOX_CODE_DENIED, "reading the caller's capabilities");
 		err_why(err,
@@ -168,21 +169,19 @@ int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct 
 		err_fix(err, "start the outer container with a profile that allows capget");
 		return r;
 	}
-	f.dumpable = prctl(PR_GET_DUMPABLE) == 1;
-	f.caps = caps.effective;
-	f.caps_inheritable = caps.inheritable;
+	f->dumpable = prctl(PR_GET_DUMPABLE) == 1;
+	f->caps = caps.effective;
+	f->caps_inheritable = caps.inheritable;
 	/* Ambient capabilities are always inheritable ones: mostly there is nothing to ask for. */
-	f.caps_ambient = caps.inheritable != 0 ? caps_ambient(caps.inheritable) : 0;
+	f->caps_ambient = caps.inheritable != 0 ? caps_ambient(caps.inheritable) : 0;
 	if (spec->signal_mask == NULL)
-		(void)syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &f.signal_mask, 8);
+		(void)syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &f->signal_mask, 8);
 	r = check_pid_max(spec->pid_max, err);
 	if (r == 0 && spec->map == PIDBOX_MAP_AUTO)
-		r = gather_subids(&f, err);
+		r = gather_subids(f, err);
 	if (r == 0 && spec->user != NULL)
-		r = facts_user(spec->user, NULL, &f.user, err);
+		r = facts_user(spec->user, NULL, &f->user, err);
 	if (r == 0 && spec->user != NULL)
-		judge_groups(spec->user, &f);
-	if (r == 0)
-		*ret = f;
+		judge_groups(spec->user, f);
 	return r;
 }

@@ -543,7 +543,7 @@ void plan_describe(const struct pidbox_plan *plan, size_t index, struct pidbox_s
 
 int pidbox_plan(const struct pidbox_spec *given, struct pidbox_plan **ret, struct pidbox_error *err)
 {
-	struct plan_facts facts = { 0 };
+	struct plan_facts facts;
 	struct pidbox_spec spec;
 	int r = spec_take(given, &spec, err);
 

@@ -49,7 +49,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-enum { CHILD_STACK = 16 * 1024, ABORT_PATIENCE_MS = 10000 };
+enum { CHILD_STACK = 8 * 1024, ABORT_PATIENCE_MS = 10000 };
 
 /* ------------------------------------------------------------ the end of a failed start */
 
