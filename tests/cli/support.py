@@ -133,6 +133,17 @@ def kernel():
     return tuple(int(x) for x in re.findall(r'\d+', os.uname().release)[:2])
 
 
+def is_guest():
+    """Is this a machine of tests/vm/run? Only there is a setting of the whole machine a test's to change: our runner has told its
+    kernel so, and it is QEMU's."""
+    def read(file):
+        with contextlib.suppress(OSError), open(file) as f:
+            return f.read()
+        return ''
+    return os.environ.get('PIDBOX_TEST_GUEST') == '1' and ' init=/pidbox/tests/vm/guest PIDBOX_TEST_GUEST=1 ' in read('/proc/cmdline') and \
+        read('/sys/class/dmi/id/sys_vendor') == 'QEMU\n'
+
+
 class Lines:
     """Lines from a descriptor, with a deadline. Never blocks for ever."""
     def __init__(self, fd):

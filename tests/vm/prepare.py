@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import typing
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 import ownapt  # noqa: E402
@@ -17,6 +18,19 @@ SUITES = {'': ('bookworm', 'trixie', 'trixie-backports'), '-security': ('bullsey
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 PACKAGES = ('python3,procps,util-linux,mount,uidmap,bash,make,libcap2-bin,tmux,'
             'bubblewrap,crun,tini,dumb-init,catatonit')
+
+
+class Root(typing.NamedTuple):
+    """A Debian that a machine has as its root."""
+    name: str
+    release: str   # '': this machine's
+    packages: str
+    megabytes: int  # of the disk
+
+
+SMALL = Root('root', '', PACKAGES, 512)
+# What is not in each machine: engines of containers, and an AppArmor that knows user namespaces (4.0).
+ENGINES = Root('engines', 'trixie', f'{PACKAGES},apparmor,docker.io,docker-cli,podman,busybox-static', 2560)
 
 
 class Missing(Exception):
@@ -124,32 +138,33 @@ def kernels(cache, families, update):
     return have
 
 
-def root(cache):
-    """A small Debian of this machine's release as a tar: made once."""
-    file, told = f'{cache}/root.tar', f'{cache}/root.packages'
+def root(cache, what):
+    """It as a tar: made once."""
+    file, told = f'{cache}/{what.name}.tar', f'{cache}/{what.name}.packages'
     with open(told, 'a+', encoding='ascii') as f:
         f.seek(0)
-        if f.read() == PACKAGES and os.path.exists(file):
+        if f.read() == what.packages and os.path.exists(file):
             return file
-    release, where = mirrors()
+    own, where = mirrors()
+    release = what.release or own
     with open(f'{cache}/root.list', 'w', encoding='ascii') as f:
         f.write(sources([(where[''], release)]))
     leave = [f'--dpkgopt=path-exclude=/usr/share/{x}/*' for x in ('doc', 'man', 'locale')]
-    call(['nice', 'mmdebstrap', '--quiet', '--variant=apt', '--format=tar', f'--include={PACKAGES}', *leave,
+    call(['nice', 'mmdebstrap', '--quiet', '--variant=apt', '--format=tar', f'--include={what.packages}', *leave,
           release, f'{file}.new', f'{cache}/root.list'], env={**os.environ, 'TMPDIR': cache})
     os.rename(f'{file}.new', file)
     with open(told, 'w', encoding='ascii') as f:
-        f.write(PACKAGES)
+        f.write(what.packages)
     return file
 
 
-def image(cache, folder):
+def image(cache, what, folder):
     """The disk of a machine: the root, and folder as /pidbox in it. The machines write to it only for themselves."""
-    base, own, disk = root(cache), f'{cache}/own.tar', f'{cache}/disk.ext2'
+    base, own, disk = root(cache, what), f'{cache}/own.tar', f'{cache}/disk.ext2'
     with tarfile.open(own, 'w') as tar:
         tar.add(folder, 'pidbox', filter=lambda x: x.replace(uid=0, gid=0, uname='', gname='', deep=False))
     with open(disk, 'wb'):
         pass
-    call(['genext2fs', '-B', '4096', '-b', str(512 << 8), '-N', '65536', '-a', base, '-a', own, disk])
+    call(['genext2fs', '-B', '4096', '-b', str(what.megabytes << 8), '-N', '131072', '-a', base, '-a', own, disk])
     os.unlink(own)
     return disk
