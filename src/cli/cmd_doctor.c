@@ -170,13 +170,13 @@ static int print_checks(const struct doctoring *d)
 	return finish_output();
 }
 
-/* The fix of USERNS_APPARMOR, for who has to do it by hand. */
+/* Where a profile of its own is the fix, for who has to do it by hand. */
 static bool wants_profile(const struct doctoring *d)
 {
 	struct pidbox_check c;
 
 	for (size_t i = 0; pidbox_doctor_check(d->doctor, i, &c) == 0; i++)
-		if (c.code == PIDBOX_CODE_USERNS_APPARMOR)
+		if (c.fix != NULL && strstr(c.fix, "--install-apparmor") != NULL)
 			return true;
 	return false;
 }

@@ -50,6 +50,8 @@ void probe_init_size(const struct failure *f);
 void probe_ptmx(const struct failure *f);
 void probe_descriptors(const struct failure *f);
 void probe_masks(const struct failure *f);
+void probe_mount_denied(const struct failure *f);
+void probe_init_denied(const struct failure *f);
 void probe_map_refused(const struct failure *f);
 void probe_map_helper(const struct failure *f);
 void probe_exec_denied(const struct failure *f);

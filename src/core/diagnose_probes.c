@@ -152,6 +152,17 @@ void probe_masks(const struct failure *f)
 			masks);
 }
 
+void probe_mount_denied(const struct failure *f)
+{
+	(void)refusal_by_profile("mount,", f->err);
+}
+
+/* To AppArmor a file in memory is on no file system that can be seen: its path is disconnected, and then "/". */
+void probe_init_denied(const struct failure *f)
+{
+	(void)refusal_by_profile("flags=(attach_disconnected)` and `/ mrix,", f->err);
+}
+
 void probe_map_refused(const struct failure *f)
 {
 	if (refusal_by_apparmor(f->err))

@@ -31,7 +31,8 @@ struct pidbox_doctor {
 	bool has_no_child; /* none can be made, for the reason in no_child */
 	struct pidbox_error no_child;
 	bool has_no_user_ns, has_no_ns; /* user namespaces, any namespace: refused */
-	int levels, levels_errnum;      /* how deep they could be nested, and what the next one failed with */
+	int user_ns_errnum;
+	int levels, levels_errnum; /* how deep they could be nested, and what the next one failed with */
 };
 
 /** A copy of a text that lives as long as the doctor. @return NULL of "" */

@@ -125,7 +125,10 @@ static void check_kind(struct pidbox_doctor *d, const struct ns_kind *kind)
 
 	(void)snprintf(name, sizeof(name), "%s namespace", kind->word);
 	if (try_kind(d, kind->bit, &err) < 0) {
-		d->has_no_user_ns |= kind->bit == PIDBOX_NS_USER;
+		if (kind->bit == PIDBOX_NS_USER) {
+			d->has_no_user_ns = true;
+			d->user_ns_errnum = err.errnum;
+		}
 		d->has_no_ns |= needed;
 		doctor_failed(d, name, PIDBOX_CHECK_REFUSED, &err);
 		return;
@@ -296,13 +299,19 @@ static void check_terminal(struct pidbox_doctor *d)
 	doctor_works(d, "terminal", "%s", "");
 }
 
-static void check_init(struct pidbox_doctor *d)
+/* @param no_box  what the default box has failed with, or NULL */
+static void check_init(struct pidbox_doctor *d, const struct pidbox_error *no_box)
 {
 	bool installed = false;
 	struct pidbox_error err;
 	struct stat st;
-	int fd = image_sealed();
+	int fd;
 
+	if (no_box != NULL && strcmp(no_box->step, step_rows[STEP_EXEC_INIT].name) == 0) {
+		doctor_failed(d, "init in memory", PIDBOX_CHECK_REFUSED, no_box);
+		return;
+	}
+	fd = image_sealed();
 	if (fd < 0) {
 		(void)diagnose_call(STEP_LOAD_INIT, 0, -fd, &err);
 		doctor_failed(d, "init in memory", PIDBOX_CHECK_REFUSED, &err);
@@ -327,14 +336,14 @@ static void check_init(struct pidbox_doctor *d)
 void doctor_check_box(struct pidbox_doctor *d)
 {
 	const struct pidbox_spec spec = { .size = sizeof(spec) };
-	struct pidbox_error err;
+	struct pidbox_error no_box;
 
 	check_processes(d);
-	d->default_box = doctor_try_box(d, &spec, &err) == 0;
+	d->default_box = doctor_try_box(d, &spec, &no_box) == 0;
 	if (d->default_box)
 		doctor_works(d, "default box", "%s", "");
 	else
-		doctor_failed(d, "default box", PIDBOX_CHECK_REFUSED, &err);
+		doctor_failed(d, "default box", PIDBOX_CHECK_REFUSED, &no_box);
 	for (size_t i = 0; i < ns_kinds_count; i++)
 		check_kind(d, &ns_kinds[i]);
 	check_nesting(d);
@@ -342,5 +351,5 @@ void doctor_check_box(struct pidbox_doctor *d)
 	check_subordinate_ids(d);
 	check_helpers(d);
 	check_terminal(d);
-	check_init(d);
+	check_init(d, d->default_box ? NULL : &no_box);
 }

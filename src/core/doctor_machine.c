@@ -35,7 +35,7 @@ static bool read_line(const char *path, char *buf, size_t size)
 /* A switch counts as refusing when it would, and user namespaces are refused. */
 static bool is_refused(struct pidbox_doctor *d, const char *name, bool refused, bool (*by)(struct pidbox_error *))
 {
-	struct pidbox_error err = { .errnum = EPERM };
+	struct pidbox_error err = { .errnum = d->user_ns_errnum };
 
 	if (!refused || !by(&err))
 		return false;
@@ -85,16 +85,19 @@ static void check_seccomp(struct pidbox_doctor *d)
 
 static void check_modules(struct pidbox_doctor *d)
 {
+	static const char name[] = "security modules";
 	char list[256], label[256];
 	bool has_label = read_line("/proc/self/attr/current", label, sizeof(label));
 
+	if (is_refused(d, name, d->has_no_user_ns, refusal_by_confinement))
+		return;
 	if (read_line("/sys/kernel/security/lsm", list, sizeof(list)))
-		doctor_works(d, "security modules", "%s%s%s", list, has_label ? "; this process runs as " : "",
+		doctor_works(d, name, "%s%s%s", list, has_label ? "; this process runs as " : "",
 			     has_label ? label : "");
 	else if (has_label)
-		doctor_works(d, "security modules", "this process runs as %s", label);
+		doctor_works(d, name, "this process runs as %s", label);
 	else
-		doctor_works(d, "security modules", "none shows itself (/sys/kernel/security/lsm)");
+		doctor_works(d, name, "none shows itself (/sys/kernel/security/lsm)");
 }
 
 static void check_own_ids(struct pidbox_doctor *d)

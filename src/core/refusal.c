@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/sys.h"
+#include "base/util.h"
 #include "kern/caps.h"
 #include "kern/ns.h"
 #include "kern/scout.h"
@@ -83,6 +84,48 @@ bool refusal_by_apparmor(struct pidbox_error *err)
 	return true;
 }
 
+/* A label of AppArmor's is "name (mode)"; "unconfined" has no mode. @return false: no profile refuses this process a
+ * thing */
+static bool confined(char *profile, size_t size)
+{
+	static const char *const files[] = { "/proc/self/attr/apparmor/current", "/proc/self/attr/current" };
+	ssize_t n = -1;
+	char *mode;
+
+	for (size_t i = 0; i < ARRAY_LEN(files) && n <= 0; i++)
+		n = io_read_file(AT_FDCWD, files[i], profile, size);
+	mode = n > 0 ? strrchr(profile, '(') : NULL;
+	if (mode == NULL || mode - profile < 2 || strncmp(mode, "(unconfined)", 12) == 0 ||
+	    strncmp(mode, "(complain)", 10) == 0)
+		return false;
+	mode[-1] = '\0';
+	return true;
+}
+
+bool refusal_by_profile(const char *lacks, struct pidbox_error *err)
+{
+	char profile[256];
+
+	if (!confined(profile, sizeof(profile)))
+		return false;
+	err_why(err, "the AppArmor profile %s confines this process, and does not allow it (it lacks `%s`)", profile,
+		lacks);
+	err_fix(err,
+		"as root, put `%s` into the AppArmor profile %s and load it again (apparmor_parser -r); a container is "
+		"started without one by --security-opt apparmor=unconfined",
+		lacks, profile);
+	return true;
+}
+
+/* Who asks the module gets EACCES (apparmor_userns_create); what a capability is wanted for gives EPERM. */
+bool refusal_by_confinement(struct pidbox_error *err)
+{
+	if (err->errnum != EACCES || !refusal_by_profile("userns,", err))
+		return false;
+	err->code = PIDBOX_CODE_USERNS_APPARMOR;
+	return true;
+}
+
 /* Has this id a number in the caller's user namespace? The first column of a map is its numbers. */
 static bool is_mapped(const char *map, unsigned long id)
 {
@@ -140,11 +183,14 @@ bool refusal_by_chroot(struct pidbox_error *err)
 
 void refusal_of_namespaces(bool user_namespace, struct pidbox_error *err)
 {
-	if (user_namespace && (refusal_by_sysctl(err) || refusal_by_apparmor(err) || refusal_by_ids(err)))
+	if (user_namespace &&
+	    (refusal_by_confinement(err) || refusal_by_sysctl(err) || refusal_by_apparmor(err) || refusal_by_ids(err)))
 		return;
 	if (refusal_by_seccomp(err) || (user_namespace && refusal_by_chroot(err)))
 		return;
-	if (!user_namespace) {
+	if (refusal_by_profile("capability sys_admin,", err)) {
+		err->code = user_namespace ? PIDBOX_CODE_USERNS_APPARMOR : PIDBOX_CODE_NEED_USERNS;
+	} else if (!user_namespace) {
 		err->code = PIDBOX_CODE_NEED_USERNS;
 		err_why(err, "CAP_SYS_ADMIN is there, yet a security module refuses new namespaces");
 		err_fix(err, "try --unshare user");
