@@ -8,8 +8,8 @@ import test_oci
 SCRIPT = '(sleep 1001 & ); ' + test_oci.SCRIPT
 
 
-def lives_and_ends(t, init, argv):
-    """PID 1 is the init, adopts and reaps, passes SIGTERM on."""
+def lives(t, init, argv):
+    """PID 1 is the init, adopts and reaps."""
     t.eq(comm(init), ' '.join([*argv, *SH, SCRIPT]), 'PID 1')
     t.ok(is_first(init), 'it is not PID 1')
     kids = lambda: sorted(comm(c) for c in children(init))
@@ -17,6 +17,11 @@ def lives_and_ends(t, init, argv):
     orphan, = (c for c in children(init) if comm(c) == 'sleep 1001')
     os.kill(orphan, signal.SIGKILL)
     t.ok(until(lambda: orphan not in children(init)), 'the orphan is not reaped')
+
+
+def lives_and_ends(t, init, argv):
+    """It passes SIGTERM on, too."""
+    lives(t, init, argv)
     os.kill(init, signal.SIGTERM)
 
 

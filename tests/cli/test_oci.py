@@ -133,11 +133,18 @@ def nspid(pid):
     return re.search(r'^NSpid:\s+(.*)$', open(f'/proc/{pid}/status').read(), re.M)[1].split()
 
 
+def holds_pidfd(pid):
+    for n in os.listdir(f'/proc/{pid}/fd'):
+        with contextlib.suppress(FileNotFoundError):  # it opens and closes others
+            if re.match(r'pidfd:|anon_inode:\[pidfd\]$', os.readlink(f'/proc/{pid}/fd/{n}')):
+                return True
+    return False
+
+
 def ends(t, init, args, want):
     """kill, and wait: what PID 1 of the container has ended with, where the kernel tells (6.15)."""
     w = t.start([t.pidbox, 'wait', str(init)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    t.ok(until(lambda: any(os.readlink(f'/proc/{w.pid}/fd/{n}') == 'anon_inode:[pidfd]' or os.readlink(f'/proc/{w.pid}/fd/{n}').startswith('pidfd:')
-                           for n in os.listdir(f'/proc/{w.pid}/fd')), 10), 'it waits')
+    t.ok(until(lambda: holds_pidfd(w.pid), 10), 'it waits')
     t.good(t.run([t.pidbox, 'kill', *args, str(init)], timeout=30), err=None)
     t.eq(t.finish(w), want if kernel() >= (6, 15) else 125, 'status of wait')
 
@@ -176,9 +183,8 @@ def killed(t):
 # ------------------------------------------------------------ podman
 
 @contextlib.contextmanager
-def podman(t, *options, script=SCRIPT):
-    """A container of podman's own: PID 1, its id, the runtime as its cgroup tells it, its name, and how to ask podman. Nothing of it
-    is where podman keeps its own."""
+def engine(t):
+    """How to ask podman. Nothing of it is where podman keeps its own."""
     if not shutil.which('podman') or not shutil.which('crun'):
         t.skip('podman and crun are not installed')
     group = group_of_our_own(t)
@@ -186,27 +192,35 @@ def podman(t, *options, script=SCRIPT):
     with open(f'{top}/containers.conf', 'w') as f:
         f.write('[containers]\ndefault_ulimits = []\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "crun"\nlock_type = "file"\n')
     env = {**t.env, 'CONTAINERS_CONF': f'{top}/containers.conf'}
-    name = f'pidbox-test-{os.getpid()}'
     base = ['podman', '--root', f'{top}/root', '--runroot', f'{top}/run', '--tmpdir', f'{top}/tmp', '--storage-driver', 'vfs']
-    ask = lambda *args: t.run(in_group(group, *base, *args), env=env, timeout=60)
-    bind = [x for d in HOST for x in ('-v', f'{os.path.realpath(d)}:{d}:ro')]
-    root = root_for(t, f'{top}/rootfs')
     try:
-        for cgroups in 'enabled', 'disabled':  # the first takes the right to raise limits
-            r = ask('run', '-d', '--name', name, '--hostname', name, '--ulimit', 'host', '--cgroups', cgroups, '--network', 'host',
-                    '--security-opt', 'seccomp=unconfined', '--log-driver', 'none', '--stop-timeout', '0', *options, *bind, '--rootfs', root, 'sh', '-c', script)
-            if r.code == 0:
-                break
-            ask('rm', '-f', '-t', '0', name)
-        else:
-            t.skip(f'podman cannot run here: {short(r.err)}')
-        cid = r.out.strip()
-        init = int(t.good(ask('inspect', '--format', '{{.State.Pid}}', name), err=None).out)
-        yield init, *((cid, 'podman') if cgroups == 'enabled' else (None, None)), name, ask
+        yield lambda *args: t.run(in_group(group, *base, *args), env=env, timeout=60)
     finally:
-        ask('rm', '-f', '-t', '0', name)
         until(lambda: not t.left(), 10)
         shutil.rmtree(top, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def podman(t, *options, script=SCRIPT):
+    """A container of podman's own: PID 1, its id, the runtime as its cgroup tells it, its name, and how to ask podman."""
+    name = f'pidbox-test-{os.getpid()}'
+    bind = [x for d in HOST for x in ('-v', f'{os.path.realpath(d)}:{d}:ro')]
+    with engine(t) as ask:
+        root = root_for(t, t.path('rootfs'))
+        try:
+            for cgroups in 'enabled', 'disabled':  # the first takes the right to raise limits
+                r = ask('run', '-d', '--name', name, '--hostname', name, '--ulimit', 'host', '--cgroups', cgroups, '--network', 'host',
+                        '--security-opt', 'seccomp=unconfined', '--log-driver', 'none', '--stop-timeout', '0', *options, *bind, '--rootfs', root, 'sh', '-c', script)
+                if r.code == 0:
+                    break
+                ask('rm', '-f', '-t', '0', name)
+            else:
+                t.skip(f'podman cannot run here: {short(r.err)}')
+            cid = r.out.strip()
+            init = int(t.good(ask('inspect', '--format', '{{.State.Pid}}', name), err=None).out)
+            yield init, *((cid, 'podman') if cgroups == 'enabled' else (None, None)), name, ask
+        finally:
+            ask('rm', '-f', '-t', '0', name)
 
 
 @test(modes='root', limit=200)
