@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """--name, --replace, the runtime directory, and the control socket: who may use it, and what it bears."""
 import contextlib, fcntl, glob, json, os, random, re, shutil, signal, socket, stat, struct, subprocess, threading, time
-from support import SLOWNESS, children, comm, each, kernel, ns, quote, test, until
+from support import SLOWNESS, children, comm, each, kernel, ns, proc_table, quote, test, until
 
 SIGNAL, KILL, WAIT, EXEC, DONE, FAILED, ENDED = 1, 2, 3, 4, 64, 65, 68
 EACCES, EPROTO, EOPNOTSUPP, EINVAL = 13, 71, 95, 22
@@ -142,7 +142,8 @@ def replace_when_its_front_is_stopped(t):
 def init_gone(p):
     with open(f'/proc/{p.pid}/task/{p.pid}/children') as f:
         kids = f.read().split()
-    return all(open(f'/proc/{k}/stat').read().rpartition(')')[2].split()[0] == 'Z' for k in kids)
+    table = proc_table()  # who is reaped meanwhile is in none
+    return all(table.get(int(k), (0, 'Z'))[1] == 'Z' for k in kids)
 
 
 @test(limit=60)
