@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -160,7 +161,11 @@ void probe_mount_denied(const struct failure *f)
 /* To AppArmor a file in memory is on no file system that can be seen: its path is disconnected, and then "/". */
 void probe_init_denied(const struct failure *f)
 {
-	(void)refusal_by_profile("flags=(attach_disconnected)` and `/ mrix,", f->err);
+	char own[256] = "";
+	ssize_t n = image_is_program() ? readlink("/proc/self/exe", own, sizeof(own) - sizeof(" mrix,")) : 0;
+
+	(void)strcpy(own + (n > 0 ? n : 0), n > 0 ? " mrix," : "flags=(attach_disconnected)` and `/ mrix,");
+	(void)refusal_by_profile(own, f->err);
 }
 
 void probe_map_refused(const struct failure *f)
