@@ -9,6 +9,7 @@
 #include "core/control_client.h"
 
 #include <poll.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -258,18 +259,16 @@ void claim_release(const struct rundir *dir, struct claim *claim, bool drop_reco
 
 /* ------------------------------------------------------------ sweeping */
 
-enum { LOOK_CLOSELY_AT = 64, KEEP_RECORDS_S = 24 * 60 * 60 };
+/* A start is not to cost more the more boxes live: each looks at a few entries, and one in so many at all of them. */
+enum { LOOK_AT = 8, THOROUGH_ONE_IN = 128, KEEP_RECORDS_S = 24 * 60 * 60 };
 
-/* Whose number is in use may be another by now. That costs a few calls each: of very many boxes only the first. */
-static bool socket_is_stale(const struct pidref *id, bool closely)
+/* Whose number is in use may be another by now. */
+static bool socket_is_stale(const struct pidref *id)
 {
 	struct pidref now;
 	bool stale;
-	int r;
+	int r = pidref_open(id->pid, &now);
 
-	if (!closely)
-		return kill(id->pid, 0) < 0 && errno == ESRCH;
-	r = pidref_open(id->pid, &now);
 	if (r < 0)
 		return r == -ESRCH;
 	stale = !pidref_same(&now, id) || pidref_has_ended(&now);
@@ -304,14 +303,14 @@ static void sweep_name(const struct rundir *dir, const char *name)
 	claim_release(dir, &claim, record_is_old(dir, file));
 }
 
-static void sweep_file(const struct rundir *dir, const char *file, int *looked_at)
+static void sweep_file(const struct rundir *dir, const char *file)
 {
 	size_t len = strcspn(file, ":");
 	struct pidref id;
 	char name[65];
 
 	if (pidref_parse(file, &id) == 0) {
-		if (socket_is_stale(&id, (*looked_at)++ < LOOK_CLOSELY_AT))
+		if (socket_is_stale(&id))
 			(void)unlinkat(dir->fd, file, 0);
 		return;
 	}
@@ -321,20 +320,22 @@ static void sweep_file(const struct rundir *dir, const char *file, int *looked_a
 		return;
 	memcpy(name, file, len);
 	name[len] = '\0';
-	if ((*looked_at)++ < LOOK_CLOSELY_AT)
-		sweep_name(dir, name);
+	sweep_name(dir, name);
 }
 
 void claim_sweep(const struct rundir *dir, const char *but)
 {
 	struct dir_iter it;
 	const struct sys_dirent64 *e;
-	int looked_at = 0;
+	int left = now_us() % THOROUGH_ONE_IN == 0 ? INT_MAX : LOOK_AT;
 
 	if (lseek(dir->fd, 0, SEEK_SET) < 0)
 		return;
 	dir_begin(&it, dir->fd);
-	while ((e = dir_next(&it)) != NULL)
-		if (e->name[0] != '.' && strcmp(e->name, but) != 0)
-			sweep_file(dir, e->name, &looked_at);
+	while (left > 0 && (e = dir_next(&it)) != NULL) {
+		if (e->name[0] == '.' || strcmp(e->name, but) == 0)
+			continue;
+		sweep_file(dir, e->name);
+		left--;
+	}
 }

@@ -569,3 +569,22 @@ def few_descriptors(t):
     resource.prlimit(p.pid, resource.RLIMIT_NOFILE, limit)
     t.eq(ask(path, SIGNAL, signal.SIGWINCH), (DONE, 0, 0), 'it serves')
     stop(t, p)
+
+
+@test(limit=120)
+def many_that_ended_without_a_word(t):
+    """A start looks at a few entries only, so that it costs no more the more boxes live; now and then one looks at all of them."""
+    keeper = t.start_box('--name', 'keeper', '--', 'sleep', '1000')
+    folder = f'{t.env["PIDBOX_RUNTIME_DIR"]}/{os.stat("/proc/self/ns/pid").st_ino}'
+    t.ok(until(lambda: os.path.exists(f'{folder}/keeper')), 'a folder')
+    stale = [f'{folder}/{4194000 + i}:{i + 1}' for i in range(60)]
+    for path in stale:
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind(path)
+    left = lambda: [x for x in stale if os.path.exists(x)]
+    for _ in range(3000):
+        t.good(t.box('--', 'true'))
+        if not left():
+            break
+    t.eq(left(), [], 'left of what has ended')
+    keeper.terminate()
+    t.finish(keeper)
