@@ -158,14 +158,21 @@ void probe_mount_denied(const struct failure *f)
 	(void)refusal_by_profile("mount,", f->err);
 }
 
-/* To AppArmor a file in memory is on no file system that can be seen: its path is disconnected, and then "/". */
+/*
+ * To AppArmor a file in memory is on no file system that can be seen: its path is disconnected, and then "/". The
+ * command's own file was opened outside the new mount namespace: that is disconnected, too, and begins at its mount.
+ */
 void probe_init_denied(const struct failure *f)
 {
-	char own[256] = "";
-	ssize_t n = image_is_program() ? readlink("/proc/self/exe", own, sizeof(own) - sizeof(" mrix,")) : 0;
+	char lacks[320] = "flags=(attach_disconnected)` and `/ mrix,", own[256];
+	ssize_t n = image_is_program() ? readlink("/proc/self/exe", own, sizeof(own) - 1) : 0;
 
-	(void)strcpy(own + (n > 0 ? n : 0), n > 0 ? " mrix," : "flags=(attach_disconnected)` and `/ mrix,");
-	(void)refusal_by_profile(own, f->err);
+	if (n > 0) {
+		own[n] = '\0';
+		(void)snprintf(lacks, sizeof(lacks), "flags=(attach_disconnected)` and `/{,**/}%s mrix,",
+			       strrchr(own, '/') != NULL ? strrchr(own, '/') + 1 : own);
+	}
+	(void)refusal_by_profile(lacks, f->err);
 }
 
 void probe_map_refused(const struct failure *f)

@@ -198,8 +198,8 @@ def profile_that_lists_its_programs(t):
     for who in (), AS_USER:
         with t.case('user' if who else 'root'):
             fix = refusals(t, ask(t, pidbox, [*who, 'aa-exec', '-p', name, '--']), ['default box'], 'DENIED', 'security module')
-    rule = f'{os.path.realpath(pidbox)} mrix,'
-    if t.ok(fix.startswith(f'as root, put `{rule}` into the AppArmor profile {name} and load it again'), f'the advice: {fix}'):
-        parser(t, '-r', text.replace(' {\n', f' {{\n\t{rule}\n'))
+    lacks = re.match(rf'as root, put `(flags=\S+)` and `(\S+ mrix,)` into the AppArmor profile {name} and load it again', fix)
+    if t.ok(lacks, f'the advice: {fix}'):
+        parser(t, '-r', text.replace(' {\n', f' {lacks[1]} {{\n\t{lacks[2]}\n'))
         for who in (), AS_USER:
             box_works(t, ask(t, pidbox, [*who, 'aa-exec', '-p', name, '--']), ['default box'])
