@@ -2,8 +2,8 @@
 /*
  * The first memory of the command: a few pages beside its other data. A front allocates a dozen things at its start,
  * which live until its end, and the C library would take three mappings and a heap for them: system calls, page faults,
- * and for each box 12 KiB of page tables. What comes later, or is large, is the C library's. The linker sends every call
- * of malloc and the like here (--wrap); there is one thread.
+ * and for each box 12 KiB of page tables. What comes later, or is large, is the C library's. The linker sends every
+ * call of malloc and the like here (--wrap); there is one thread.
  */
 #include <errno.h>
 #include <stdbool.h>

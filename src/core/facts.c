@@ -156,7 +156,8 @@ int facts_gather(const struct pidbox_spec *spec, struct plan_facts *f, struct pi
 	struct caps caps = { 0 };
 	int r = caps_get(&caps);
 
-	/* What stands behind is looked at no further than its number of entries: pages that nothing touches cost nothing. */
+	/* What stands behind is looked at no further than its number of entries: pages that nothing touches cost
+	 * nothing. */
 	memset(f, 0, offsetof(struct plan_facts, user.groups));
 	f->euid = geteuid();
 	f->egid = getegid();

@@ -29,7 +29,7 @@ struct plan_facts {
 	uint64_t signal_mask;
 	int64_t realtime_us;
 	struct plan_map subuids, subgids; /* only with PIDBOX_MAP_AUTO; inside is 0 in each */
-	bool own_groups; /* besides its gid, the user is in the groups that the caller is in */
+	bool own_groups;                  /* besides its gid, the user is in the groups that the caller is in */
 	struct user_ids user;
 };
 

@@ -31,7 +31,7 @@ struct user_db {
 struct user_ids {
 	uint32_t uid, gid;
 	size_t n_groups;
-	bool is_number; /* it was U alone, a number that has no entry: nobody knows its group */
+	bool is_number;                   /* it was U alone, a number that has no entry: nobody knows its group */
 	uint32_t groups[USER_GROUPS_MAX]; /* for setgroups(2): gid first, none twice */
 };
 
