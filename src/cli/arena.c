@@ -65,16 +65,17 @@ void *__wrap_calloc(size_t n, size_t size)
 
 void *__wrap_realloc(void *old, size_t size)
 {
-	const struct head *h = (const struct head *)old - 1;
 	void *block;
+	size_t had;
 
 	if (old == NULL)
 		return __wrap_malloc(size);
 	if (!is_ours(old))
 		return __real_realloc(old, size);
+	had = ((const struct head *)old - 1)->size;
 	block = __wrap_malloc(size);
 	if (block != NULL)
-		memcpy(block, old, h->size < size ? h->size : size);
+		memcpy(block, old, had < size ? had : size);
 	return block;
 }
 
