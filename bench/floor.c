@@ -1,62 +1,210 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Three tiny programs in one, to be linked statically:
- *   floor COMMAND [ARG...]        a box around the command by the shortest way (see floor.h)
- *   floor-init COMMAND [ARG...]   its PID 1
- *   floor-true                    a command that does nothing
+ *   floor [-1] [-n] [-c] [-u] COMMAND [ARG...]   a box around the command by the shortest way (see floor.h): the
+ * command as PID 1; with a network, cgroup, user namespace of its own floor-init HOW COMMAND [ARG...]              its
+ * PID 1 floor-true                                   a command that does nothing
  */
 #include "floor.h"
 
+#include <net/if.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 static int status_of(int status)
 {
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* ------------------------------------------------------------ PID 1 */
+
+static void seen(int sig)
+{
+	(void)sig;
+}
+
+static void bring_up_loopback(void)
+{
+	struct ifreq req = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &req) < 0)
+		_exit(125);
+	(void)close(fd);
+}
+
+static void become(char *argv[])
+{
+	sigset_t none;
+
+	(void)prctl(47 /* PR_CAP_AMBIENT */, 4 /* CLEAR_ALL */, 0, 0, 0);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)execv(argv[0], argv);
+	_exit(127);
+}
+
+/* With a handler for each signal, so that one which comes during the fork is before it or after it, and not lost. */
+static pid_t start(char *argv[], const sigset_t *all)
+{
+	struct sigaction act = { .sa_handler = seen, .sa_mask = *all, .sa_flags = SA_RESTART };
+	sigset_t faults;
+	pid_t pid;
+
+	(void)sigemptyset(&faults);
+	for (int sig = 1; sig < 65; sig++) {
+		if (sig == SIGILL || sig == SIGTRAP || sig == SIGBUS || sig == SIGFPE || sig == SIGSEGV ||
+		    sig == SIGSYS || sig == SIGKILL || sig == SIGSTOP || (sig >= 32 && sig < 35))
+			(void)sigaddset(&faults, sig);
+		else
+			(void)sigaction(sig, &act, NULL);
+	}
+	(void)sigprocmask(SIG_SETMASK, &faults, NULL);
+	pid = vfork();
+	if (pid == 0) {
+		(void)sigprocmask(SIG_SETMASK, all, NULL);
+		become(argv);
+	}
+	(void)sigprocmask(SIG_SETMASK, all, NULL);
+	return pid;
+}
+
+/* What it waits by: signals, the socket, the front. */
+static int prepare_wait(int socket, int front, const sigset_t *all)
+{
+	int signals = signalfd(-1, all, SFD_CLOEXEC | SFD_NONBLOCK), fd = epoll_create1(EPOLL_CLOEXEC);
+	int fds[] = { signals, socket, front };
+
+	for (int i = 0; i < 3; i++) {
+		struct epoll_event ev = { .events = EPOLLIN, .data.fd = fds[i] };
+
+		if (epoll_ctl(fd, EPOLL_CTL_ADD, fds[i], &ev) < 0)
+			_exit(125);
+	}
+	return fd;
+}
+
 static int init_main(char *argv[])
 {
-	int status;
+	struct pollfd gone = { .events = POLLIN };
+	struct floor_message m = { .ended = false };
+	struct epoll_event events[16];
+	struct signalfd_siginfo info[16];
+	int socket = atoi(argv[1] + 1), events_fd;
+	const char *how = strrchr(argv[1], ',') + 1;
 	pid_t command, pid;
+	sigset_t all;
 
+	gone.fd = atoi(strchr(argv[1], ',') + 1);
+	(void)sigfillset(&all);
+	(void)fcntl(socket, F_SETFD, FD_CLOEXEC);
+	(void)fcntl(gone.fd, F_SETFD, FD_CLOEXEC);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&gone, 1, 0) != 0)
+		return 125;
+	if (*how == 'n')
+		bring_up_loopback();
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return 125;
-	command = vfork();
-	if (command == 0) {
-		(void)prctl(47 /* PR_CAP_AMBIENT */, 4 /* CLEAR_ALL */, 0, 0, 0);
-		(void)execv(argv[1], argv + 1);
-		_exit(127);
-	}
-	do
-		pid = wait(&status);
-	while (pid != command && (pid > 0 || errno == EINTR));
-	return pid == command ? status_of(status) : 125;
+	if (*how == '1')
+		become(argv + 2);
+	events_fd = prepare_wait(socket, gone.fd, &all);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	command = start(argv + 2, &all);
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	if (command < 0 || send(socket, &m, sizeof(m), MSG_NOSIGNAL) < 0)
+		return 125;
+	(void)syscall(SYS_close_range, 0, 2, 0);
+	while ((pid = wait4(-1, &m.status, WNOHANG, &m.usage)) !=
+	       command) /* it may have ended before its signal was blocked */
+		if (pid <= 0 && epoll_wait(events_fd, events, 16, -1) > 0)
+			(void)read(events[0].data.fd, info, sizeof(info));
+	(void)getrusage(RUSAGE_CHILDREN, &m.usage);
+	m.status = status_of(m.status);
+	m.ended = true;
+	(void)send(socket, &m, sizeof(m), MSG_NOSIGNAL);
+	return 0;
+}
+
+/* ------------------------------------------------------------ the front */
+
+/* A socket by which others reach the box. */
+static int listen_at(const char *path)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	(void)strcpy(name.sun_path, path);
+	return fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0 || listen(fd, 8) < 0 ? -1 : fd;
+}
+
+/* A pipe of the caller's is to be at its end when the command has closed it. */
+static void let_go(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)dup2(null, 0);
+	(void)dup2(null, 1);
+	(void)close(null);
+}
+
+static int front_main(char *argv[], char how, int kinds, bool user)
+{
+	static char init[] = "floor-init";
+	struct floor_start s;
+	int signals, others, status;
+	char path[64];
+	struct stat st;
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	argv[0] = init;
+	floor_prepare(&s, open("/proc/self/exe", O_RDONLY | O_CLOEXEC), argv);
+	s.user |= user;
+	s.kinds = kinds;
+	argv[1] = s.said;
+	if (floor_connect(&s, how) < 0 || floor_clone(&s) < 0)
+		return 125;
+	/* Which box it is. */
+	if (fstat(s.init_pidfd, &st) < 0)
+		return 125;
+	(void)snprintf(path, sizeof(path), "/tmp/floor-%d:%lu", getpid(), (unsigned long)st.st_ino);
+	others = listen_at(path);
+	if (others < 0)
+		return 125;
+	let_go();
+	status = floor_wait(&s, signals, others);
+	(void)unlink(path);
+	return status;
 }
 
 int main(int argc, char *argv[])
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "";
-	struct floor_start start;
-	char init[] = "floor-init";
-	pid_t pid;
-	int status;
+	char *words[64] = { NULL };
+	bool user = false;
+	int kinds = 0, at = 1;
+	char how = '-';
 
 	if (strcmp(name, "floor-true") == 0)
 		return 0;
-	if (argc < 2)
-		return 125;
 	if (strcmp(name, "floor-init") == 0)
-		return init_main(argv);
-	argv[0] = init;
-	floor_prepare(&start, open("/proc/self/exe", O_RDONLY | O_CLOEXEC), argv);
-	pid = floor_clone(&start);
-	if (pid < 0)
+		return argc < 3 ? 125 : init_main(argv);
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		how = argv[at][1] == '1' || argv[at][1] == 'n' ? argv[at][1] : how;
+		kinds |= argv[at][1] == 'n' ? CLONE_NEWNET : argv[at][1] == 'c' ? CLONE_NEWCGROUP : 0;
+		user |= argv[at][1] == 'u';
+	}
+	if (at >= argc || argc - at > 60)
 		return 125;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return 125;
-	return status_of(status);
+	memcpy(words + 2, argv + at, (size_t)(argc - at) * sizeof(*words));
+	return front_main(words, how, kinds, user);
 }

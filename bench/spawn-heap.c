@@ -52,18 +52,21 @@ static double by_pidbox(char *command)
 static double by_floor(char *command, int init, bool copies)
 {
 	char name[] = "floor-init";
-	char *argv[] = { name, command, NULL };
-	double from = clock_now_us();
 	struct floor_start start;
+	char *argv[] = { name, start.said, command, NULL };
+	double from = clock_now_us();
 	int status = -1;
-	pid_t pid;
 
 	floor_prepare(&start, init, argv);
-	pid = copies ? floor_fork(&start) : floor_clone(&start);
-	if (pid < 0 || waitpid(pid, &status, 0) < 0 || status != 0) {
-		(void)fprintf(stderr, "spawn-heap: the floor does not work here: status %x\n", (unsigned)status);
+	if (floor_connect(&start, '-') == 0 && (copies ? floor_fork(&start) : floor_clone(&start)) > 0)
+		status = floor_wait(&start, -1, -1);
+	if (status != 0) {
+		(void)fprintf(stderr, "spawn-heap: the floor does not work here: status %d\n", status);
 		exit(1);
 	}
+	(void)close(start.pair[0]);
+	(void)close(start.front);
+	(void)close(start.init_pidfd);
 	return clock_now_us() - from;
 }
 

@@ -118,8 +118,9 @@ static int end(struct run *run, const struct pidbox_result *res, int waited)
 		words_timing(run->relay.box);
 	reporting_end(&run->reporting, run->relay.box, res);
 	/* Of a box that has ended there is only memory left, which goes with us: each page that is given back by itself
-	 * is an interrupt to the processor where the child has run in it. */
-	if (waited != 0)
+	 * is an interrupt to the processor where the child has run in it. The command as PID 1 has had a witness, too.
+	 */
+	if (waited != 0 || pidbox_options_spec(run->opts)->as_pid1)
 		pidbox_free(run->relay.box);
 	if (sig > 0)
 		signals_die_of(sig);

