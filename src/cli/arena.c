@@ -5,6 +5,8 @@
  * and for each box 12 KiB of page tables. What comes later, or is large, is the C library's. The linker sends every
  * call of malloc and the like here (--wrap); there is one thread.
  */
+#include "base/util.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +29,7 @@ struct head {
 	size_t size;
 } __attribute__((aligned(16)));
 
-static char arena[ARENA] __attribute__((aligned(16)));
+static char arena[ARENA] __attribute__((aligned(4096))) LIES_BEHIND;
 static size_t used;
 
 static bool is_ours(const void *block)

@@ -4,6 +4,8 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 
+#include "base/util.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -395,7 +397,7 @@ static int cannot_read(void)
 
 static int ask_lines(struct query *q)
 {
-	static char buf[MAX_LINE + 1], out[MAX_LINE];
+	static char buf[MAX_LINE + 1] LIES_BEHIND, out[MAX_LINE] LIES_BEHIND;
 	size_t len = 0;
 	bool all = true, too_long = false;
 	int status;

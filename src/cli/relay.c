@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The loop of `run` while its box runs: signals inwards, events outwards, and the box's own terminal both ways. */
 #include "cli/cli.h"
+
+#include "base/util.h"
 #include "cli/flow.h"
 
 #include <errno.h>
@@ -106,7 +108,8 @@ static int timeout_ms(const struct relay *r)
 
 int relay_run(struct relay *r, struct pidbox_result *ret)
 {
-	static struct loop l; /* its buffers are for a terminal of the box's own: mostly nobody touches them */
+	static struct loop l
+		LIES_BEHIND; /* its buffers are for a terminal of the box's own: mostly nobody touches them */
 	enum { SIGNALS, EVENTS, INIT, FLOW, N = FLOW + FLOW_FDS };
 	int n, waited;
 

@@ -54,9 +54,9 @@ struct exec {
 	struct control_reply last;
 };
 
-static struct exec execs[EXECS];
-static unsigned n_execs;          /* none is used from here on */
-static pid_t left[SESSIONS_LEFT]; /* sessions of those that are over, in which something still was */
+static struct exec execs[EXECS] LIES_BEHIND;
+static unsigned n_execs;                      /* none is used from here on */
+static pid_t left[SESSIONS_LEFT] LIES_BEHIND; /* sessions of those that are over, in which something still was */
 static unsigned n_left;
 
 static struct exec *find(pid_t pid)

@@ -18,6 +18,8 @@
  */
 #include "init/init.h"
 
+#include "base/util.h"
+
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,7 +37,7 @@ static struct {
 	} mapped[MAPPED];
 	char arena[ARENA] __attribute__((aligned(16)));
 	char stack[STACK] __attribute__((aligned(16)));
-} lent;
+} lent LIES_BEHIND;
 
 static struct rlimit descriptors; /* what the box's processes begin with; rlim_max 0: not looked at yet */
 

@@ -45,7 +45,7 @@ static ssize_t receive(struct box *b, void *buf, size_t size)
 
 static int receive_plan(struct box *b)
 {
-	static char first[WIRE_PACKET] __attribute__((aligned(64))); /* beside the other large things */
+	static char first[WIRE_PACKET] __attribute__((aligned(4096))) LIES_BEHIND;
 	struct wire_plan *plan = (void *)first;
 	ssize_t n = receive(b, first, sizeof(first));
 	size_t have = (size_t)n;

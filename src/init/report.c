@@ -9,8 +9,8 @@
 
 /* Leaks that are kept for it. There is no malloc here, and who is gone reads no long list. */
 enum { KEPT = 16 };
-static struct pidbox_leak kept[KEPT];
-static struct wire_leak kept_text[KEPT];
+static struct pidbox_leak kept[KEPT] LIES_BEHIND;
+static struct wire_leak kept_text[KEPT] LIES_BEHIND;
 
 void report_keep_leak(struct box *b, const struct wire_leak *leak)
 {
@@ -37,7 +37,7 @@ static const char *containment_of(const struct box *b)
 
 static int write_to(struct box *b, int fd, bool with_status)
 {
-	static char buf[4096];
+	static char buf[4096] LIES_BEHIND;
 	struct sink s = SINK_FD(buf, sizeof(buf), fd);
 	struct record rec = {
 		.result = &b->result,
@@ -85,7 +85,7 @@ int report_not_started(struct box *b, int errnum)
 		.started_realtime_us = b->plan->started_realtime_us,
 		.wall_us = now_us() - b->started_us,
 	};
-	static char buf[4096];
+	static char buf[4096] LIES_BEHIND;
 	struct sink s = SINK_FD(buf, sizeof(buf), b->plan->report_fd);
 
 	if (b->plan->report_fd < 0)
