@@ -11,7 +11,7 @@
 /* @return false when the source is at its end */
 static bool fill(struct flow_half *h, int from)
 {
-	ssize_t n = read(from, h->buf, sizeof(h->buf));
+	ssize_t n = read(from, h->buf, FLOW_ROOM);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return true;
@@ -94,6 +94,8 @@ static void hang_up(struct flow *f)
 void flow_begin(struct flow *f, int master)
 {
 	f->master = master;
+	f->in.buf = f->room[0];
+	f->out.buf = f->room[1];
 	f->in.ended = f->out.ended = master < 0;
 }
 

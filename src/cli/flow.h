@@ -16,8 +16,9 @@
 #include <stddef.h>
 
 /* One direction: what has been read and not been written yet. */
+enum { FLOW_ROOM = 4096 }; /* no more than a pipe takes in one piece when it is writable (PIPE_BUF) */
 struct flow_half {
-	char buf[4096]; /* no more than a pipe takes in one piece when it is writable (PIPE_BUF) */
+	char *buf; /* FLOW_ROOM bytes */
 	size_t len, at;
 	bool ended;
 };
@@ -27,6 +28,7 @@ struct flow {
 	struct flow_half in, out;
 	char last_in;        /* last byte that went inwards */
 	bool eof_was_a_line; /* the end of our input went to a terminal that edited lines */
+	char room[2][FLOW_ROOM];
 };
 
 enum { FLOW_FDS = 3 };

@@ -14,8 +14,8 @@
 
 struct loop {
 	struct relay *r;
-	struct flow flow;
 	bool result;
+	struct flow flow;
 };
 
 /* ------------------------------------------------------------ signals */
