@@ -28,7 +28,7 @@
 
 extern char **environ;
 
-enum { FLOOR_STACK = 8 * 1024, FLOOR_CAP_SYS_ADMIN = 21, FLOOR_CAP_VERSION = 0x20080522 };
+enum { FLOOR_STACK = 8 * 1024, FLOOR_CAP_NET_ADMIN = 12, FLOOR_CAP_SYS_ADMIN = 21, FLOOR_CAP_VERSION = 0x20080522 };
 
 struct floor_start {
 	int init;          /* the floor program, opened */
@@ -65,8 +65,8 @@ static inline int floor_write(const char *path, const char *text)
 	return n < 0 ? -1 : 0;
 }
 
-/* Raise CAP_SYS_ADMIN as ambient: the exec of the init would lose it otherwise. */
-static inline int floor_keep_admin(void)
+/* Raise CAP_SYS_ADMIN as ambient, and for a network CAP_NET_ADMIN: the exec of the init would lose them otherwise. */
+static inline int floor_keep_admin(bool network)
 {
 	struct {
 		uint32_t version;
@@ -78,8 +78,9 @@ static inline int floor_keep_admin(void)
 
 	if (syscall(SYS_capget, &head, caps) < 0)
 		return -1;
-	caps[0].inheritable |= 1u << FLOOR_CAP_SYS_ADMIN;
-	if (syscall(SYS_capset, &head, caps) < 0)
+	caps[0].inheritable |= 1u << FLOOR_CAP_SYS_ADMIN | (network ? 1u << FLOOR_CAP_NET_ADMIN : 0);
+	if (syscall(SYS_capset, &head, caps) < 0 ||
+	    (network && prctl(47 /* PR_CAP_AMBIENT */, 2 /* RAISE */, FLOOR_CAP_NET_ADMIN, 0, 0) < 0))
 		return -1;
 	return prctl(47 /* PR_CAP_AMBIENT */, 2 /* RAISE */, FLOOR_CAP_SYS_ADMIN, 0, 0);
 }
@@ -95,7 +96,7 @@ static inline int floor_map_self(const struct floor_start *s)
 static int floor_child(void *arg)
 {
 	struct floor_start *s = arg;
-	if (s->user && (floor_map_self(s) < 0 || floor_keep_admin() < 0))
+	if (s->user && (floor_map_self(s) < 0 || floor_keep_admin(s->kinds & CLONE_NEWNET) < 0))
 		_exit(125);
 	if (s->connected && (fcntl(s->pair[1], F_SETFD, 0) < 0 || fcntl(s->front, F_SETFD, 0) < 0))
 		_exit(125);
