@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Three tiny programs in one, to be linked statically:
- *   floor [-1] [-n] [-c] [-u] COMMAND [ARG...]   a box around the command by the shortest way (see floor.h): the
- * command as PID 1; with a network, cgroup, user namespace of its own floor-init HOW COMMAND [ARG...]              its
- * PID 1 floor-true                                   a command that does nothing
+ *
+ * - floor [-1] [-n] [-c] [-u] COMMAND [ARG...]: a box around the command by the shortest way, see floor.h; with the
+ *   command as PID 1; with a network, cgroup or user namespace of its own.
+ * - floor-init HOW COMMAND [ARG...]: its PID 1.
+ * - floor-true: a command that does nothing.
  */
 #include "floor.h"
 
