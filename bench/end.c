@@ -31,10 +31,7 @@ static struct way ways[] = {
 	  .words = WAY_UNSHARE " --kill-child tini-static -- %T c 0",
 	  .as_root = true,
 	  .also = "tini-static" },
-	{ .name = "bwrap",
-	  .words = "bwrap --die-with-parent --unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc -- "
-		   "%T c 0",
-	  WAY_BOTH },
+	{ .name = "bwrap", .words = WAY_BWRAP_WITH("--die-with-parent ") " %T c 0", WAY_BOTH },
 	/* Only its end is another one's. */
 	{ .name = "pidbox kill", .words = "%P run -- %T c 0", WAY_BOTH },
 };

@@ -10,8 +10,6 @@
 #include "ways.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define BOTH   .as_root = true, .as_user = true
-#define BWRAP  "bwrap --unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc -- %T"
 
 enum { OURS = 1 };
 

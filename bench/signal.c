@@ -31,10 +31,7 @@ static struct way ways[] = {
 	  .words = WAY_UNSHARE_USER " --kill-child tini-static -- %T l",
 	  .as_user = true,
 	  .also = "tini-static" },
-	{ .name = "bwrap",
-	  .words = "bwrap --die-with-parent --unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc -- "
-		   "%T l",
-	  WAY_BOTH },
+	{ .name = "bwrap", .words = WAY_BWRAP_WITH("--die-with-parent ") " %T l", WAY_BOTH },
 	{ .name = "firejail", .words = "firejail --quiet --noprofile -- %T l", .as_root = true },
 };
 enum { WAYS = LEN(ways), ALONE = 0, RELAYS = 1, OURS = 2, TINI = 4, TINI_OF_USER = 5 };

@@ -27,7 +27,9 @@ struct way {
 /* The same namespaces as a box of pidbox's. */
 #define WAY_UNSHARE      "unshare -fpmui --mount-proc"
 #define WAY_UNSHARE_USER "unshare -r -fpmui --mount-proc"
-#define WAY_BWRAP        "bwrap --unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc --"
+#define WAY_BWRAP_WITH(options) \
+	"bwrap " options "--unshare-pid --unshare-uts --unshare-ipc --dev-bind / / --proc /proc --"
+#define WAY_BWRAP WAY_BWRAP_WITH("")
 
 #define WAY_BOTH .as_root = true, .as_user = true
 /* A few for an array: those that are compared where it is one of many that grows. */
