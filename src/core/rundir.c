@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "base/util.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -132,19 +133,6 @@ static int open_private(int at, const char *path, uid_t uid, bool create, struct
 	return r;
 }
 
-/*
- * A folder that somebody sweeps is locked for a moment (rundir_sweep_others), or for longer where many processes share
- * a processor. One whom somebody has stopped in that moment must not stop us: he may take our socket away then.
- */
-static void share_lock(int fd)
-{
-	enum { PATIENCE_US = 300000, LOOK_AGAIN_US = 1000 };
-	const int64_t until = later(now_us(), PATIENCE_US);
-
-	while (flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK && now_us() < until)
-		(void)usleep(LOOK_AGAIN_US);
-}
-
 uint64_t rundir_own_namespace(void)
 {
 	struct stat st;
@@ -172,8 +160,6 @@ static int open_folder(uid_t uid, bool create, struct rundir *ret)
 	(void)close(base);
 	if (dir.fd < 0)
 		return dir.fd;
-	if (create)
-		share_lock(dir.fd);
 	dir.searched = true;
 	*ret = dir;
 	return 0;
@@ -226,37 +212,68 @@ void rundir_close(struct rundir *dir)
 
 /* ------------------------------------------------------------ sweeping */
 
-enum { A_DAY_S = 24 * 60 * 60, FOLDERS_AT_ONCE = 16 };
+enum { A_MINUTE_S = 60, A_DAY_S = 24 * 60 * 60, FOLDERS_AT_ONCE = 16 };
 
-/* Nobody listens at a socket in it. A name may be that of a box whose front is gone, and that lives for its grace. */
-static void sweep_folder(int fd)
+static bool is_older(const struct stat *st, int seconds)
 {
-	const struct sys_dirent64 *e;
-	struct dir_iter it;
-
-	dir_begin(&it, fd);
-	while ((e = dir_next(&it)) != NULL) {
-		struct stat st;
-
-		if (fstatat(fd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
-			continue;
-		if (S_ISSOCK(st.st_mode) || clock_us(CLOCK_REALTIME) / US_PER_S - st.st_mtim.tv_sec >= A_DAY_S)
-			(void)unlinkat(fd, e->name, 0);
-	}
+	return clock_us(CLOCK_REALTIME) / US_PER_S - st->st_mtim.tv_sec >= seconds;
 }
 
-static void sweep_if_deserted(const struct rundir *dir, int base, const char *name)
+/*
+ * Whether somebody is in a folder, no lock of the folder tells: flock(2) goes through all that share one, and each
+ * start would cost more with every box that lives. A front listens at its socket to its end, however it ends. One that
+ * begins may not have come to that (bind(2) before listen(2)); it has a minute.
+ */
+static bool front_is_gone(int folder, const char *path, const char *name, const struct stat *st)
 {
-	struct stat st;
-	int fd = open_private(base, name, dir->uid, false, &st);
+	CLEANUP(cleanup_close) int fd = -1;
+	struct sockaddr_un address;
 
-	if (fd < 0)
+	if (!is_older(st, A_MINUTE_S))
+		return false;
+	rundir_address(folder, path, name, &address);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 && errno == ECONNREFUSED;
+}
+
+/* A name, or the record beside it. A front holds the name's lock; one that is gone may have left a box in its grace. */
+static void sweep_file(int folder, const char *file, const struct stat *st)
+{
+	CLEANUP(cleanup_close) int fd = -1;
+	char name[NAME_MAX + 1];
+
+	if (!is_older(st, A_DAY_S))
 		return;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		sweep_folder(fd);
-		(void)unlinkat(base, name, AT_REMOVEDIR);
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(file, ":"), file);
+	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+		(void)unlinkat(folder, file, 0);
+}
+
+/* Where somebody lives he sweeps himself. */
+static void sweep_folder(const struct rundir *dir, int base, const char *number)
+{
+	char path[RUNDIR_PATH_SIZE + 32];
+	const struct sys_dirent64 *e;
+	bool lived_in = false;
+	struct dir_iter it;
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir->base, number);
+	dir_begin(&it, open_private(base, number, dir->uid, false, &st));
+	while (it.fd >= 0 && !lived_in && (e = dir_next(&it)) != NULL) {
+		if (fstatat(it.fd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+			continue;
+		if (!S_ISSOCK(st.st_mode))
+			sweep_file(it.fd, e->name, &st);
+		else if (front_is_gone(it.fd, path, e->name, &st))
+			(void)unlinkat(it.fd, e->name, 0);
+		else
+			lived_in = true;
 	}
-	(void)close(fd);
+	cleanup_close(&it.fd);
+	if (!lived_in)
+		(void)unlinkat(base, number, AT_REMOVEDIR);
 }
 
 void rundir_sweep_others(const struct rundir *dir)
@@ -272,7 +289,7 @@ void rundir_sweep_others(const struct rundir *dir)
 		if (!parse_id(e->name, &inode) || inode == dir->pid_namespace)
 			continue;
 		looked_at++;
-		sweep_if_deserted(dir, it.fd, e->name);
+		sweep_folder(dir, it.fd, e->name);
 	}
 	cleanup_close(&it.fd);
 }

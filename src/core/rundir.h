@@ -37,7 +37,7 @@ struct rundir {
 
 /**
  * Open the folder of the caller's own PID namespace in its own runtime directory.
- * @param create  make what is missing, and share the folder's lock: somebody in it lives
+ * @param create  make what is missing
  * @return 0; -ENOENT: there is none; other -errno, with err filled either way
  */
 int rundir_open(bool create, struct rundir *ret, struct pidbox_error *err);
@@ -47,7 +47,7 @@ int rundir_open_of(uid_t uid, struct rundir *ret, struct pidbox_error *err);
 void rundir_close(struct rundir *dir);
 /**
  * Take away what is left in folders that no front is in any more: of PID namespaces that have ended. What could be a
- * box's in its grace stays for a day.
+ * front's that begins stays for a minute, what could be a box's in its grace for a day.
  */
 void rundir_sweep_others(const struct rundir *dir);
 /** The inode number of the caller's own PID namespace; 0: without a /proc nobody knows */

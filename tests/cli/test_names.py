@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """--name, --replace, the runtime directory, and the control socket: who may use it, and what it bears."""
 import contextlib, fcntl, glob, json, os, random, re, shutil, signal, socket, stat, struct, subprocess, threading, time
-from support import SLOWNESS, children, comm, each, kernel, ns, proc_table, quote, test, until
+from support import children, comm, each, kernel, ns, proc_table, quote, test, until
 
 SIGNAL, KILL, WAIT, EXEC, DONE, FAILED, ENDED = 1, 2, 3, 4, 64, 65, 68
 EACCES, EPROTO, EOPNOTSUPP, EINVAL = 13, 71, 95, 22
@@ -231,24 +231,63 @@ def a_folder_taken_away_as_it_is_made(t):
         thief.join()
 
 
-@test
-def a_sweeper_that_takes_its_time(t):
-    """Somebody sweeps the folder just when a box is to be entered there, and is slow: the box comes to its entry all the same."""
-    os.makedirs(folder(t), 0o700)
-    sweeper = os.open(folder(t), os.O_RDONLY)
-    fcntl.flock(sweeper, fcntl.LOCK_EX)
-    front = t.start_box('--', 'sleep', '1000')
-    t.command_of(front)
-    until(lambda: sockets(t), 0.15 / SLOWNESS)  # nobody enters what is being swept; who waits has 0.3 s, however slow the machine
-    for path in sockets(t):
-        os.unlink(path)
-    os.rmdir(folder(t))
-    os.close(sweeper)
-    t.ok(until(lambda: sockets(t), 10), 'it has its entry')
-    t.good(t.run([t.pidbox, 'exec', str(front.pid), 'sh', '-c', 'echo $PPID']), out='1\n')
-    front.terminate()
-    t.finish(front)
+HOUR, DAY = 3600, 24 * 3600
 
+
+@test
+def folders_of_ended_namespaces(t):
+    """What is left there goes when it cannot be anybody's: a socket that nobody listens at, what is older than a box's grace."""
+    ended = f'{t.env["PIDBOX_RUNTIME_DIR"]}/1'
+    held = []
+
+    def add(name, age, kind):
+        path = f'{ended}/{name}'
+        if kind in ('bound', 'listening'):
+            held.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            held[-1].bind(path)
+            if kind == 'listening':
+                held[-1].listen(1)
+        else:
+            held.append(open(path, 'w'))
+            if kind == 'locked':
+                fcntl.flock(held[-1], fcntl.LOCK_EX)
+        os.utime(path, (time.time() - age,) * 2, follow_symlinks=False)
+
+    for words, files, stays in (
+            ('a front that is gone', [('7:8', HOUR, 'bound')], []),
+            ('a front that begins', [('7:8', 0, 'bound')], ['7:8']),
+            ('a front', [('7:8', 2 * DAY, 'listening')], ['7:8']),
+            ('a name of long ago', [('one', 2 * DAY, 'file'), ('one:exit', 2 * DAY, 'file')], []),
+            ('a name that may be of a box in its grace', [('one', HOUR, 'file'), ('one:exit', HOUR, 'file')], ['one', 'one:exit']),
+            ('a name that a front holds', [('one', 2 * DAY, 'locked'), ('one:exit', 2 * DAY, 'file')], ['one', 'one:exit']),
+            ('nothing', [], [])):
+        with t.case(words):
+            os.makedirs(folder(t), 0o700, exist_ok=True)
+            os.makedirs(ended, 0o700)
+            for name, age, kind in files:
+                add(name, age, kind)
+            t.good(t.box('--', 'true'))
+            t.eq(sorted(os.listdir(ended)) if os.path.isdir(ended) else [], stays, 'what is left')
+            t.eq(os.path.isdir(ended), bool(stays), 'the folder')
+            while held:
+                held.pop().close()
+            shutil.rmtree(ended, ignore_errors=True)
+
+
+@test
+def a_box_in_another_namespace(t):
+    """A start outside leaves alone what lives in a PID namespace that shares the runtime directory, however long it has."""
+    outer = t.start_box('--', t.pidbox, 'run', '--name', 'inner', '--', 'sh', '-c', 'echo up; exec cat', stdin=subprocess.PIPE)
+    t.eq(outer.out.line(), 'up', 'it is up')
+    inner = [f for f in glob.glob(f'{t.env["PIDBOX_RUNTIME_DIR"]}/*/*') if os.path.dirname(f) != folder(t)]
+    t.eq(sorted(stat.S_ISSOCK(os.stat(f).st_mode) for f in inner), [False, True], 'its socket and its name')
+    for path in inner:
+        os.utime(path, (1, 1))
+    t.good(t.box('--', 'true'))
+    t.eq([f for f in inner if not os.path.exists(f)], [], 'what is gone')
+    outer.stdin.close()
+    t.eq(t.finish(outer), 0, 'status')
+    t.eq([f for f in inner if os.path.exists(f)], [], 'what is left')
 
 
 @test(modes='root')
