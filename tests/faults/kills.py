@@ -2,7 +2,7 @@
 """Whoever is killed first, and at whatever moment: nothing of the box is left."""
 import json, os, signal, subprocess, time
 
-from faultlib import (Failed, Skipped, become, cfg, check_message, children_gone, end_all, environment, injected, libc, need, swept,
+from faultlib import (NR, Failed, Skipped, become, cfg, check_message, children_gone, end_all, environment, injected, libc, need, swept,
                       words_of)
 
 # A command that leaves a daemon behind, so that set-up, running and end are all in one run.
@@ -57,9 +57,9 @@ def ask(who, *argv):
     return p.returncode, p.stdout, p.stderr
 
 
-def detached_killed(who, k, settle):
+def detached_killed(who, role, k, settle):
     """A front that goes on by itself. Its caller has been told of the box or of its failure; either way the box has ended."""
-    o = injected(who, ['--kill', f'helper,{k},helper,{settle}'], DETACHED)
+    o = injected(who, ['--kill', f'{role},{k},helper,{settle}'], DETACHED)
     need(o.status in (0, 125), f'{o}')
     need(o.out == ('n\n' if o.status == 0 else ''), f'{o}')
     if o.status == 125:
@@ -170,7 +170,10 @@ def cases(quick):
             need(o.status == 0, f'without a fault: {o}')
             for k in range(1, len(o.calls.get('helper', ())) + 1, 7 if quick else 1):
                 settle = 3 if quick else k % 2 * 10
-                yield f'before call {k}, {settle} ms', detached_killed, (who, k, settle)
+                yield f'before call {k}, {settle} ms', detached_killed, (who, 'helper', k, settle)
+            # Its caller has printed the name, and is about to let it go.
+            k = o.calls['front'].index(NR['sendto']) + 1
+            yield f'before call {k} of its caller', detached_killed, (who, 'front', k, 10)
         yield 'SIGKILL of the front: detached', who, detached
     for name, who, options, more in BOXES:
         def inits(who=who, options=options, more=more):
