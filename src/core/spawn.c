@@ -450,11 +450,11 @@ static int run_front_steps(struct start *s)
 		[STEP_GO] = step_go,
 	};
 	struct pidbox_plan *plan = s->box->plan;
-	int64_t since = now_us();
+	bool timing = plan->wire->flags & WIRE_TIMING;
+	int64_t since = timing ? now_us() : 0;
 
 	for (size_t i = 0; i < plan->n_rows; i++) {
 		struct plan_row *row = &plan->rows[i];
-		int64_t now;
 		int r;
 
 		if (run[row->op] == NULL)
@@ -463,10 +463,13 @@ static int run_front_steps(struct start *s)
 		r = run[row->op](s, i);
 		if (r < 0)
 			return r;
-		now = now_us();
 		row->done = r == 0;
-		row->took_us = now - since;
-		since = now;
+		if (timing) {
+			int64_t now = now_us();
+
+			row->took_us = now - since;
+			since = now;
+		}
 	}
 	return 0;
 }
