@@ -190,6 +190,9 @@ class Nginx:
     def all_logs(self):
         return self.box.log()[-800:] + self.log()[-800:]
 
+    def masters(self):
+        return [p.pid for p in descendants(self.box.front.pid) if 'nginx: master' in p.command()]
+
     def workers(self):
         return [p.pid for p in descendants(self.box.front.pid) if 'nginx: worker' in p.command() and p.state not in 'ZX']
 
@@ -239,8 +242,8 @@ def nginx_daemon(stage):
     server = Nginx(stage, ['--on-exit', 'wait'], daemon='on')
     equal(server.say(), (200, 'one\n'), 'answer')
     check(server.box.running(), 'pidbox returned while the daemon ran: ' + server.all_logs())
-    master = [p for p in descendants(server.box.front.pid) if 'nginx: master' in p.command()]
-    equal(len(master), 1, 'masters (%s)' % [str(p) for p in descendants(server.box.front.pid)])
-    os.kill(master[0].pid, signal.SIGQUIT)
+    # A worker is called as its master is until it has given itself a name.
+    until(lambda: len(server.masters()) == 1, 'one master', on_late=lambda: str([str(p) for p in descendants(server.box.front.pid)]))
+    os.kill(server.masters()[0], signal.SIGQUIT)
     equal(server.box.wait(), 0, 'exit status')
     check(server.say() is None, 'nginx still answers')
