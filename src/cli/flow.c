@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/flow.h"
 
+#include "base/util.h"
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -93,10 +94,13 @@ static void hang_up(struct flow *f)
 
 void flow_begin(struct flow *f, int master)
 {
-	f->master = master;
-	f->in.buf = f->room[0];
-	f->out.buf = f->room[1];
-	f->in.ended = f->out.ended = master < 0;
+	static char room[2][FLOW_ROOM] LIES_BEHIND; /* mostly there is no terminal, and nobody touches it */
+
+	*f = (struct flow){
+		.master = master,
+		.in = { .buf = room[0], .ended = master < 0 },
+		.out = { .buf = room[1], .ended = master < 0 },
+	};
 }
 
 enum { IN, MASTER, OUT };

@@ -28,11 +28,11 @@ struct flow {
 	struct flow_half in, out;
 	char last_in;        /* last byte that went inwards */
 	bool eof_was_a_line; /* the end of our input went to a terminal that edited lines */
-	char room[2][FLOW_ROOM];
 };
 
 enum { FLOW_FDS = 3 };
 
+/* One at a time: there is one pair of buffers. */
 void flow_begin(struct flow *f, int master);
 void flow_poll(const struct flow *f, struct pollfd fds[FLOW_FDS]);
 void flow_turn(struct flow *f, const struct pollfd fds[FLOW_FDS]);

@@ -108,12 +108,10 @@ static int timeout_ms(const struct relay *r)
 
 int relay_run(struct relay *r, struct pidbox_result *ret)
 {
-	static struct loop l
-		LIES_BEHIND; /* its buffers are for a terminal of the box's own: mostly nobody touches them */
+	struct loop l = { .r = r };
 	enum { SIGNALS, EVENTS, INIT, FLOW, N = FLOW + FLOW_FDS };
 	int n, waited;
 
-	l.r = r;
 	flow_begin(&l.flow, r->tty);
 	if (r->tty >= 0)
 		terminal_raw(r->terminal);
