@@ -108,6 +108,8 @@ static int init_main(char *argv[])
 	(void)fcntl(gone.fd, F_SETFD, FD_CLOEXEC);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&gone, 1, 0) != 0)
 		return 125;
+	if (*how == 'u' && recv(socket, &m, 1, 0) != 1)
+		return 125;
 	if (*how == 'n')
 		bring_up_loopback();
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
@@ -155,11 +157,50 @@ static void let_go(void)
 	(void)close(null);
 }
 
+struct witness {
+	int socket;
+	pid_t pid;
+};
+
+/*
+ * A command that is PID 1 is in the group of the front, and no init is. A process of the group that has every signal
+ * blocked can tell whether a signal came to all of it: then the command has it, and the front does not pass it on.
+ */
+static int start_witness(struct witness *ret)
+{
+	int pair[2];
+	char question;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	ret->pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (ret->pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)syscall(SYS_close_range, 0, pair[1] - 1, 0);
+		(void)syscall(SYS_close_range, pair[1] + 1, ~0u, 0);
+		while (recv(pair[1], &question, 1, 0) == 1)
+			;
+		_exit(0);
+	}
+	(void)close(pair[1]);
+	ret->socket = pair[0];
+	return ret->pid < 0 ? -1 : 0;
+}
+
+static void end_witness(const struct witness *w)
+{
+	(void)close(w->socket);
+	(void)kill(w->pid, SIGKILL);
+	(void)waitpid(w->pid, NULL, 0);
+}
+
 static int front_main(char *argv[], char how, int kinds, bool user)
 {
 	static char init[] = "floor-init";
 	struct floor_start s;
+	struct witness witness = { .socket = -1 };
 	int signals, others, status;
+	pid_t pid;
 	char path[64];
 	struct stat st;
 	sigset_t all;
@@ -170,9 +211,13 @@ static int front_main(char *argv[], char how, int kinds, bool user)
 	argv[0] = init;
 	floor_prepare(&s, open("/proc/self/exe", O_RDONLY | O_CLOEXEC), argv);
 	s.user |= user;
+	s.map_front &= s.user;
 	s.kinds = kinds;
 	argv[1] = s.said;
-	if (floor_connect(&s, how) < 0 || floor_clone(&s) < 0)
+	if (floor_connect(&s, s.map_front ? 'u' : how) < 0 || (how == '1' && start_witness(&witness) < 0))
+		return 125;
+	pid = floor_clone(&s);
+	if (pid < 0 || (s.map_front && floor_map_child(&s, pid) < 0))
 		return 125;
 	/* Which box it is. */
 	if (fstat(s.init_pidfd, &st) < 0)
@@ -183,6 +228,8 @@ static int front_main(char *argv[], char how, int kinds, bool user)
 		return 125;
 	let_go();
 	status = floor_wait(&s, signals, others);
+	if (how == '1')
+		end_witness(&witness);
 	(void)unlink(path);
 	return status;
 }

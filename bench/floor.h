@@ -34,7 +34,8 @@ struct floor_start {
 	int init;          /* the floor program, opened */
 	char *const *argv; /* "floor-init", what floor_connect says, and the command */
 	bool user;         /* with a user namespace */
-	int kinds;         /* CLONE_NEW* besides the usual ones */
+	bool map_front; /* its maps are written by the front: groups can be set in it, which who maps itself gives up */
+	int kinds;      /* CLONE_NEW* besides the usual ones */
 	bool connected;
 	int pair[2], front, init_pidfd;
 	char maps[2][32]; /* of uids and gids */
@@ -51,7 +52,7 @@ struct floor_message {
 /* An ordinary user needs a user namespace too. */
 static inline void floor_prepare(struct floor_start *s, int init, char *const argv[])
 {
-	*s = (struct floor_start){ .init = init, .argv = argv, .user = geteuid() != 0 };
+	*s = (struct floor_start){ .init = init, .argv = argv, .user = geteuid() != 0, .map_front = geteuid() == 0 };
 	(void)snprintf(s->maps[0], sizeof(s->maps[0]), "%u %u 1\n", geteuid(), geteuid());
 	(void)snprintf(s->maps[1], sizeof(s->maps[1]), "%u %u 1\n", getegid(), getegid());
 }
@@ -96,7 +97,7 @@ static inline int floor_map_self(const struct floor_start *s)
 static int floor_child(void *arg)
 {
 	struct floor_start *s = arg;
-	if (s->user && (floor_map_self(s) < 0 || floor_keep_admin(s->kinds & CLONE_NEWNET) < 0))
+	if (s->user && ((!s->map_front && floor_map_self(s) < 0) || floor_keep_admin(s->kinds & CLONE_NEWNET) < 0))
 		_exit(125);
 	if (s->connected && (fcntl(s->pair[1], F_SETFD, 0) < 0 || fcntl(s->front, F_SETFD, 0) < 0))
 		_exit(125);
@@ -110,7 +111,10 @@ static inline int floor_flags(const struct floor_start *s)
 	       SIGCHLD;
 }
 
-/* What front and init know each other by. how: '1' for a command that is PID 1, 'n' for a network, '-' otherwise */
+/*
+ * What front and init know each other by. how: '1' for a command that is PID 1, 'n' for a network, 'u' for maps that
+ * the front writes, '-' otherwise
+ */
 static inline int floor_connect(struct floor_start *s, char how)
 {
 	int on = 1;
@@ -139,6 +143,20 @@ static inline pid_t floor_clone(struct floor_start *s)
 	if (s->connected)
 		(void)close(s->pair[1]);
 	return pid;
+}
+
+/* The maps of a user namespace of root's, for which its init waits. */
+static inline int floor_map_child(const struct floor_start *s, pid_t pid)
+{
+	static const char *const files[] = { "uid_map", "gid_map" };
+	char path[64];
+
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, files[i]);
+		if (floor_write(path, s->maps[i]) < 0)
+			return -1;
+	}
+	return send(s->pair[0], "", 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
 
 /* Until the init has ended: more descriptors than the two that tell of it may be given to be looked at. @return status

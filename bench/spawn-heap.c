@@ -3,8 +3,9 @@
  * What pidbox_spawn and the wait cost a host with much memory and many threads: spawn-heap FLOOR [ROUNDS [MIB]]
  *
  * A worker process for each size of heap, of at most MIB; round by round each one in turn starts a box by the library,
- * by the floor, and now and then by a clone that copies as fork(2) does. First the workers have one thread (row
- * "spawn"), then 64 (row "spawn-threads"); X is the heap in MiB.
+ * by the floor, by a floor whose init comes from sealed memory as the library's does (a host has no file of it), and
+ * now and then by a clone that copies as fork(2) does. First the workers have one thread (row "spawn"), then 64 (row
+ * "spawn-threads"); X is the heap in MiB.
  */
 #include "floor.h"
 #include "proc.h"
@@ -12,13 +13,14 @@
 #include <pidbox.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { THREADS = 64, FORK_EVERY = 10, WARM_UP = 5 };
-enum way { BY_PIDBOX, BY_FLOOR, BY_FORK, WAYS };
-static const char *const way_names[WAYS] = { "pidbox_spawn", "floor", "fork-like clone" };
+enum { THREADS = 64, FORK_EVERY = 10, WARM_UP = 5, IMAGE = 52 * 1024 /* the size of the library's init */ };
+enum way { BY_PIDBOX, BY_FLOOR, BY_COPY, BY_FORK, WAYS };
+static const char *const way_names[WAYS] = { "pidbox_spawn", "floor", "floor, init copied", "fork-like clone" };
 static const size_t heaps_mib[] = { 10, 1024, 4096 };
 
 struct worker {
@@ -49,17 +51,31 @@ static double by_pidbox(char *command)
 	return to - from;
 }
 
-static double by_floor(char *command, int init, bool copies)
+static char image[IMAGE];
+
+static int copied_init(void)
+{
+	int fd = memfd_create("floor-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || write(fd, image, sizeof(image)) != sizeof(image) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		exit(1);
+	return fd;
+}
+
+static double by_floor(char *command, int file, enum way way)
 {
 	char name[] = "floor-init";
 	struct floor_start start;
 	char *argv[] = { name, start.said, command, NULL };
 	double from = clock_now_us();
-	int status = -1;
+	int init = way == BY_COPY ? copied_init() : file, status = -1;
 
 	floor_prepare(&start, init, argv);
-	if (floor_connect(&start, '-') == 0 && (copies ? floor_fork(&start) : floor_clone(&start)) > 0)
+	if (floor_connect(&start, '-') == 0 && (way == BY_FORK ? floor_fork(&start) : floor_clone(&start)) > 0)
 		status = floor_wait(&start, -1, -1);
+	if (way == BY_COPY)
+		(void)close(init);
 	if (status != 0) {
 		(void)fprintf(stderr, "spawn-heap: the floor does not work here: status %d\n", status);
 		exit(1);
@@ -98,7 +114,7 @@ static void worker_main(size_t mib, char *floor_path, char *command, int ask, in
 	int init = open(floor_path, O_RDONLY | O_CLOEXEC);
 	char what;
 
-	if (heap == NULL || init < 0)
+	if (heap == NULL || init < 0 || pread(init, image, sizeof(image), 0) <= 0)
 		exit(1);
 	for (size_t at = 0; at < size; at += 4096)
 		*(volatile char *)(heap + at) = (char)at;
@@ -112,7 +128,7 @@ static void worker_main(size_t mib, char *floor_path, char *command, int ask, in
 		else if (what == BY_PIDBOX)
 			us = by_pidbox(command);
 		else
-			us = by_floor(command, init, what == BY_FORK);
+			us = by_floor(command, init, (enum way)what);
 		if (write(answer, &us, sizeof(us)) != sizeof(us))
 			exit(1);
 	}

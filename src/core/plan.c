@@ -226,12 +226,14 @@ static void plan_outside(struct maker *m)
 	add_plain(m, STEP_EXEC_INIT);
 	if (m->user_ns)
 		plan_maps(m, true);
+	/* Without an entry a box with a name is none: its command waits for that. No other does. */
+	if (m->plan->needs_go && !is_named(m->spec))
+		add_plain(m, STEP_GO);
 	if (m->spec->reachable != PIDBOX_UNREACHABLE)
 		add_plain(m, STEP_ENTRY);
-	/* Without an entry a box with a name is none: its command waits for that. */
-	m->plan->needs_go |= is_named(m->spec);
-	if (m->plan->needs_go)
+	if (is_named(m->spec))
 		add_plain(m, STEP_GO);
+	m->plan->needs_go |= is_named(m->spec);
 }
 
 /* ------------------------------------------------------------ init */
