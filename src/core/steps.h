@@ -15,7 +15,7 @@
 	X(CONNECT, FRONT, "connect", "socketpair(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC), pidfd_open(front, 0)",        \
 	  "makes the socket between front and init, and a pidfd of the front",                                        \
 	  "pidfd_open(2): by it the init sees the front's end, however that comes")                                   \
-	X(WITNESS, FRONT, "witness", "clone(SIGCHLD)",                                                                \
+	X(WITNESS, FRONT, "witness", "clone(CLONE_VM|SIGCHLD)",                                                       \
 	  "starts a process in the front's group that sees what the group gets",                                      \
 	  "kill(2): a signal does not say whether it went to one process or to its group")                            \
 	X(LOAD_INIT, FRONT, "load-init", "", "opens the init, a program of its own",                                  \

@@ -13,8 +13,9 @@
 
 struct witness {
 	pid_t pid; /* 0: none */
-	int socket;
+	int socket, its_socket;
 	uint32_t asked;
+	void *stack; /* NULL: it has a memory of its own */
 };
 
 /** Start it. All signals of the caller must be blocked. @return 0 or -errno */

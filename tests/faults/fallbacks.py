@@ -57,10 +57,10 @@ def none_of_ours(who, rules):
     need(o.status == 0 and not [n for n in names if 'socket' in n or 'pidfd' in n or 'pidbox-init' in n], f'{o}')
 
 
-def pipe_ends(who, rules):
+def pipe_ends(who, options, rules):
     """A pipe is at its end when the command has closed it, though the box runs on."""
     r, w = os.pipe()
-    p = subprocess.Popen([cfg.filter, *as_user(who), *rules, '--', cfg.pidbox, 'run', '--', '/bin/sh', '-c',
+    p = subprocess.Popen([cfg.filter, *as_user(who), *rules, '--', cfg.pidbox, 'run', *options, '--', '/bin/sh', '-c',
                           f'exec {w}>&- >&- 2>&-; sleep 1000'], pass_fds=[w], stdin=subprocess.DEVNULL, cwd='/',
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(), start_new_session=True)
     os.close(w)
@@ -138,8 +138,10 @@ def cases(quick):
             for name, rules in TABLE:
                 yield f'{name}: --close-fds', closed, (who, rules())
                 yield f'{name}: none of ours inside', none_of_ours, (who, rules())
-                yield f'{name}: a pipe ends', pipe_ends, (who, rules())
-            yield 'all calls there: a pipe ends', pipe_ends, (who, [])
+                for options in [], ['--as-pid1']:
+                    yield f'{name}: a pipe ends {" ".join(options)}', pipe_ends, (who, options, rules())
+            for options in [], ['--as-pid1']:
+                yield f'all calls there: a pipe ends {" ".join(options)}', pipe_ends, (who, options, [])
         yield 'descriptors', who, descriptors
 
         def surveys(who=who):
