@@ -125,9 +125,13 @@ static int init_main(char *argv[])
 		return 125;
 	(void)syscall(SYS_close_range, 0, 2, 0);
 	while ((pid = wait4(-1, &m.status, WNOHANG, &m.usage)) !=
-	       command) /* it may have ended before its signal was blocked */
-		if (pid <= 0 && epoll_wait(events_fd, events, 16, -1) > 0)
-			(void)read(events[0].data.fd, info, sizeof(info));
+	       command) { /* it may have ended before its signal was blocked */
+		if (pid > 0 || epoll_wait(events_fd, events, 16, -1) <= 0)
+			continue;
+		/* The front has ended, or its end of the socket: all inside ends with us. */
+		if (events[0].data.fd == gone.fd || read(events[0].data.fd, info, sizeof(info)) == 0)
+			return 125;
+	}
 	(void)getrusage(RUSAGE_CHILDREN, &m.usage);
 	m.status = status_of(m.status);
 	m.ended = true;

@@ -4,7 +4,9 @@ import collections
 
 from samples import median, number, quantile, ratio, ratio_text
 
-Verdict = collections.namedtuple('Verdict', 'what target measured met')  # met: True, False; None: not measured
+Verdict = collections.namedtuple('Verdict', 'what target measured met')  # met: True, False, BEYOND; None: not measured
+
+BEYOND = 'beyond'  # the floor, which is the least that the kernel takes for the job, misses it as well
 
 
 def missing(samples, row, who):
@@ -19,10 +21,11 @@ def judged(what, sign, limit, unit, value, text):
 
 
 class Of:
-    """A row's value, or its ratio to somebody else's, for each X, within a limit."""
+    """A row's value, or its ratio to somebody else's, for each X, within a limit. floor: who is the floor of that"""
 
-    def __init__(self, row, who, sign, limit, to=None, to_row=None, xs=None):
+    def __init__(self, row, who, sign, limit, to=None, to_row=None, xs=None, floor=None):
         self.row, self.who, self.sign, self.limit, self.to, self.to_row, self.xs = row, who, sign, limit, to, to_row or row, xs
+        self.floor = floor
         self.what = f'{row}: {who}' + (f' by {to}' if to else '') + (f' of {to_row}' if to_row else '')
 
     def judge(self, samples):
@@ -35,13 +38,24 @@ class Of:
             if self.to is None:
                 value = median(ours)
                 unit = ' ' + samples.units[self.row]
-                yield judged(what, self.sign, self.limit, unit, value, number(value) + unit)
+                yield self.with_floor(judged(what, self.sign, self.limit, unit, value, number(value) + unit),
+                                      samples.of(self.row, self.floor, x), None)
                 continue
             r = ratio(ours, samples.of(self.to_row, self.to, x))
             if r is None:
                 yield Verdict(what, '', missing(samples, self.to_row, self.to), None)
             else:
-                yield judged(what, self.sign, self.limit, '', r.value, ratio_text(r))
+                yield self.with_floor(judged(what, self.sign, self.limit, '', r.value, ratio_text(r)),
+                                      samples.of(self.row, self.floor, x), samples.of(self.to_row, self.to, x))
+
+    def with_floor(self, verdict, floors, theirs):
+        """What is missed and has a floor: where that is."""
+        if verdict.met or not floors:
+            return verdict
+        value = median(floors) if theirs is None else ratio(floors, theirs).value
+        within = value <= self.limit if self.sign == '<=' else value >= self.limit
+        text = f'{verdict.measured}; the floor: {number(value) if theirs is None else f"{value:.2f}"}'
+        return verdict._replace(measured=text, met=False if within else BEYOND)
 
 
 class Flat:
@@ -94,14 +108,15 @@ def both(make):
 TARGETS = [
     *both(lambda u: [
         Of(f'launch.{u}', 'pidbox run', '<=', 1.15, 'floor'),
-        Of(f'launch.{u}', 'pidbox run', '<=', 0.50, 'unshare'),
-        Of(f'launch.{u}', 'pidbox run', '<=', 0.36, 'unshare + tini-static'),
-        Of(f'launch.{u}', 'pidbox run', '<=', 0.28, 'bwrap'),
+        Of(f'launch.{u}', 'pidbox run', '<=', 0.50, 'unshare', floor='floor'),
+        Of(f'launch.{u}', 'pidbox run', '<=', 0.36, 'unshare + tini-static', floor='floor'),
+        Of(f'launch.{u}', 'pidbox run', '<=', 0.28, 'bwrap', floor='floor'),
         Of(f'launch.{u}', 'pidbox run --as-pid1', '<=', 1.15, 'floor -1'),
         Of(f'launch.{u}', 'pidbox run --unshare=net', '<=', 1.15, 'floor -n'),
         Of(f'launch.{u}', 'pidbox run --unshare=cgroup,user', '<=', 1.15, 'floor -c -u'),
-        Of(f'spawn.{u}', 'pidbox_spawn', '<=', 1.15, 'floor'),
-        Of(f'spawn-threads.{u}', 'pidbox_spawn', '<=', 1.15, 'floor'),
+        # A host has no file of the init: it comes from sealed memory.
+        Of(f'spawn.{u}', 'pidbox_spawn', '<=', 1.15, 'floor, init copied'),
+        Of(f'spawn-threads.{u}', 'pidbox_spawn', '<=', 1.15, 'floor, init copied'),
         Flat([f'spawn.{u}', f'spawn-threads.{u}'], 'pidbox_spawn', 1.20),
         Of(f'width.{u}', 'pidbox run', '>=', 0.90, 'floor'),
         Growth(f'flat-boxes.{u}', 'pidbox run', 1.10, 'floor'),
@@ -113,15 +128,15 @@ TARGETS = [
             'pidbox pid -, every number of BOX/PID')),
         Of(f'inits-idle.{u}', 'pidbox-init', '<=', 0),
         # The least that an end can take is the kernel's, from a SIGKILL to a bare PID 1.
-        Of(f'end-exit.{u}', 'pidbox run', '<=', 1.10, 'PID 1 alone', to_row=f'end-kill.{u}'),
-        Of(f'end-kill.{u}', 'pidbox run', '<=', 1.10, 'PID 1 alone'),
+        Of(f'end-exit.{u}', 'pidbox run', '<=', 1.10, 'PID 1 alone', to_row=f'end-kill.{u}', floor='floor'),
+        Of(f'end-kill.{u}', 'pidbox run', '<=', 1.10, 'PID 1 alone', floor='floor'),
         *(Of(f'idle-switches.{u}', f'{box}, {whose}', '<=', 0) for box, whose in (
             ('pidbox run', 'front'), ('pidbox run', 'init'), ('pidbox run -d --log', 'front'), ('pidbox run -d --log', 'init'),
             ('pidbox run -t', 'front'), ('pidbox run -t', 'init'), ('pidbox_spawn', 'host'), ('pidbox_spawn', 'init'))),
         Of(f'pipe.{u}', 'pidbox run', '>=', 0.95, 'no box'),
         Of(f'tty.{u}', 'pidbox run -t', '>=', 0.90, 'script'),
     ]),
-    Of('memory', 'pidbox run', '<=', 175),
+    Of('memory', 'pidbox run', '<=', 175, floor='floor'),
     Of('private-dirty', 'pidbox run, front', '<=', 32),
     Of('private-dirty', 'pidbox run, init', '<=', 32),
     Of('size', 'pidbox', '<=', 600 * 1024),

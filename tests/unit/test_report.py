@@ -39,6 +39,14 @@ inits-idle.root\tpidbox-init\t0\tswitches\t1
 idle-switches.root\tpidbox run, front\t0\tswitches\t0
 size\tpidbox\t0\tbytes\t500000
 private-dirty\tpidbox run, init\t0\tKiB\tnan\t33
+memory\tfloor\t0\tKiB\t183
+memory\tpidbox run\t0\tKiB\t200
+end-kill.root\tPID 1 alone\t10\tms\t1\t1
+end-kill.root\tfloor\t10\tms\t1.05\t1.05
+end-kill.root\tpidbox run\t10\tms\t1.3\t1.3
+end-kill.root\tPID 1 alone\t1000\tms\t10\t10
+end-kill.root\tfloor\t1000\tms\t15\t15
+end-kill.root\tpidbox run\t1000\tms\t16\t16
 unheard-of\tsomebody\t0\tus\t5\t6
 '''
 count = failed = 0
@@ -100,12 +108,16 @@ eq(verdict('flat-mounts.root: pidbox run grows as floor'), [(None, 'not measured
 eq(verdict('inits-idle.root: pidbox-init'), [(False, '1 switches, missed')], 'nothing is the limit')
 eq(verdict('idle-switches.root: pidbox run, front'), [(True, '0 switches')], 'and it is kept')
 eq(verdict('size: pidbox'), [(True, '500,000 bytes')], 'a number of its own')
+eq(verdict('memory: pidbox run'), [('beyond', '200 KiB, missed by 14%; the floor: 183')], 'what the floor misses, too')
+eq(verdict('end-kill.root: pidbox run by PID 1 alone, 1,000'), [('beyond', '1.60 [1.60, 1.60], missed by 45%; the floor: 1.50')], 'as a ratio')
+eq(verdict('end-kill.root: pidbox run by PID 1 alone, 10'), [(False, '1.30 [1.30, 1.30], missed by 18%; the floor: 1.05')],
+   'what the floor does not miss')
 eq(verdict('private-dirty: pidbox run, init'), [(False, '33 KiB, missed by 3%')], 'which is too large')
 
-PICTURES = ['flat-boxes', 'launch', 'spawn', 'width'] if shutil.which('gnuplot') else []
+PICTURES = ['end-kill', 'flat-boxes', 'launch', 'memory', 'spawn', 'width'] if shutil.which('gnuplot') else []
 made = report.blocks(s, targets.verdicts(s))
 eq(sorted(made), [
-    'flat', 'flat-boxes', 'idle', 'inits', 'inits-idle', 'launch', 'list', 'list-100-calls', 'list-1000-calls',
+    'end', 'end-kill', 'flat', 'flat-boxes', 'idle', 'inits', 'inits-idle', 'launch', 'list', 'list-100-calls', 'list-1000-calls',
     'machine', 'memory', 'private-dirty', 'size', 'spawn', 'summary', 'targets', 'unheard-of', 'version', 'width'], 'blocks')
 eq(made['launch'].splitlines(), [
     *(['![Start to end of a box with a command that ends at once, as root](images/bench-launch.svg)', ''] if PICTURES else []),
