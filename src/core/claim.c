@@ -259,8 +259,11 @@ void claim_release(const struct rundir *dir, struct claim *claim, bool drop_reco
 
 /* ------------------------------------------------------------ sweeping */
 
-/* A start is not to cost more the more boxes live: each looks at a few entries, and one in so many at all of them. */
-enum { LOOK_AT = 8, THOROUGH_ONE_IN = 128, KEEP_RECORDS_S = 24 * 60 * 60 };
+/*
+ * A start is not to cost more the more boxes live, or have lived: each looks at a few entries, and one in so many at
+ * all of them; where already the first entry is dear, one in so many looks at all.
+ */
+enum { LOOK_AT = 8, IF_LARGE_ONE_IN = 16, THOROUGH_ONE_IN = 8 * IF_LARGE_ONE_IN, KEEP_RECORDS_S = 24 * 60 * 60 };
 
 /* Whose number is in use may be another by now. */
 static bool socket_is_stale(const struct pidref *id)
@@ -327,8 +330,11 @@ void claim_sweep(const struct rundir *dir, const char *but)
 {
 	struct dir_iter it;
 	const struct sys_dirent64 *e;
-	int left = now_us() % THOROUGH_ONE_IN == 0 ? INT_MAX : LOOK_AT;
+	int64_t lot = now_us();
+	int left = lot % THOROUGH_ONE_IN == 0 ? INT_MAX : LOOK_AT;
 
+	if (dir->large && lot % IF_LARGE_ONE_IN != 0)
+		return;
 	if (lseek(dir->fd, 0, SEEK_SET) < 0)
 		return;
 	dir_begin(&it, dir->fd);

@@ -140,6 +140,8 @@ uint64_t rundir_own_namespace(void)
 	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
 }
 
+enum { LARGE = 64 * 1024 }; /* bytes: about a thousand entries on ext4 */
+
 static int open_folder(uid_t uid, bool create, struct rundir *ret)
 {
 	struct rundir dir = { .fd = -1, .uid = uid, .pid_namespace = rundir_own_namespace() };
@@ -160,6 +162,7 @@ static int open_folder(uid_t uid, bool create, struct rundir *ret)
 	(void)close(base);
 	if (dir.fd < 0)
 		return dir.fd;
+	dir.large = st.st_size >= LARGE;
 	dir.searched = true;
 	*ret = dir;
 	return 0;
@@ -203,7 +206,7 @@ void rundir_close(struct rundir *dir)
 
 	if (dir->fd < 0)
 		return;
-	if (dir->pid_namespace != (uint64_t)FIRST_PID_NAMESPACE && dir->uid == geteuid() &&
+	if ((dir->pid_namespace != (uint64_t)FIRST_PID_NAMESPACE || dir->large) && dir->uid == geteuid() &&
 	    rundir_path(dir, "", path, sizeof(path)))
 		(void)rmdir(path);
 	(void)close(dir->fd);

@@ -29,6 +29,7 @@ struct rundir {
 	uint64_t pid_namespace;
 	uid_t uid;
 	bool others;   /* there may be other folders beside it */
+	bool large;    /* it was full once: the file system goes through all of it, though little is in it now */
 	bool searched; /* it is in the directory where names of that user are looked for, by this caller */
 	char base[RUNDIR_PATH_SIZE]; /* the directory that the folder is in */
 };
@@ -43,7 +44,7 @@ struct rundir {
 int rundir_open(bool create, struct rundir *ret, struct pidbox_error *err);
 /** The same of another user; it is never made. */
 int rundir_open_of(uid_t uid, struct rundir *ret, struct pidbox_error *err);
-/** Close it. The folder of a PID namespace that will end is taken away by the last one to leave it. */
+/** Close it. A folder of a PID namespace that will end, or a large one, is taken away by the last one to leave it. */
 void rundir_close(struct rundir *dir);
 /**
  * Take away what is left in folders that no front is in any more: of PID namespaces that have ended. What could be a

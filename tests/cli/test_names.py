@@ -275,6 +275,18 @@ def folders_of_ended_namespaces(t):
 
 
 @test
+def a_folder_that_was_full(t):
+    """A file system gives a folder's blocks back with the folder alone: a start would go through them for ever."""
+    os.makedirs(folder(t), 0o700)
+    for n in range(2000):
+        open(f'{folder(t)}/{"x" * 60}{n}', 'w').close()
+    for name in os.listdir(folder(t)):
+        os.unlink(f'{folder(t)}/{name}')
+    t.good(t.box('--name', 'one', '--', 'true'))
+    t.eq([os.stat(d).st_size for d in (folder(t), ) if os.path.isdir(d) and os.stat(d).st_size > 65536], [], 'bytes')
+
+
+@test
 def a_box_in_another_namespace(t):
     """A start outside leaves alone what lives in a PID namespace that shares the runtime directory, however long it has."""
     outer = t.start_box('--', t.pidbox, 'run', '--name', 'inner', '--', 'sh', '-c', 'echo up; exec cat', stdin=subprocess.PIPE)
