@@ -219,6 +219,7 @@ static void check_subordinate_ids(struct pidbox_doctor *d)
 		put_ranges(&facts->subgids, gids, sizeof(gids));
 		doctor_works(d, "subordinate ids", "uids %s; gids %s", uids, gids);
 	}
+	facts_release(facts);
 	free(facts);
 }
 

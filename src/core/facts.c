@@ -74,7 +74,7 @@ static bool has_own_groups(const struct user_ids *user, uint32_t egid)
  */
 static bool names_himself(const char *spec, const struct plan_facts *f)
 {
-	return strchr(spec, ':') == NULL && f->user.uid == f->euid && f->user.gid == f->egid &&
+	return strchr(spec, ':') == NULL && f->user->uid == f->euid && f->user->gid == f->egid &&
 	       !(f->caps & CAPS_SETGID);
 }
 
@@ -84,14 +84,14 @@ static void take_own_groups(struct plan_facts *f)
 	gid_t own[USER_GROUPS_MAX];
 	int n = getgroups(USER_GROUPS_MAX, own);
 
-	user_set_groups(&f->user, f->egid, own, n > 0 ? (size_t)n : 0);
+	user_set_groups(f->user, f->egid, own, n > 0 ? (size_t)n : 0);
 }
 
 static void judge_groups(const char *spec, struct plan_facts *f)
 {
-	if (f->user.is_number && f->user.uid == f->euid)
+	if (f->user->is_number && f->user->uid == f->euid)
 		take_own_groups(f);
-	f->own_groups = has_own_groups(&f->user, f->egid) || names_himself(spec, f);
+	f->own_groups = has_own_groups(f->user, f->egid) || names_himself(spec, f);
 }
 
 /* Which part of U:G nobody knows: a user that can be looked up alone, or is a number, is not the one. */
@@ -151,14 +151,25 @@ static int check_pid_max(uint32_t wanted, struct pidbox_error *err)
 	return -EINVAL;
 }
 
+static int gather_user(const char *user, struct plan_facts *f, struct pidbox_error *err)
+{
+	int r;
+
+	f->user = calloc(1, sizeof(*f->user));
+	if (f->user == NULL)
+		return err_no_memory(err, "planning the box");
+	r = facts_user(user, NULL, f->user, err);
+	if (r == 0)
+		judge_groups(user, f);
+	return r;
+}
+
 int facts_gather(const struct pidbox_spec *spec, struct plan_facts *f, struct pidbox_error *err)
 {
 	struct caps caps = { 0 };
 	int r = caps_get(&caps);
 
-	/* What stands behind is looked at no further than its number of entries: pages that nothing touches cost
-	 * nothing. */
-	memset(f, 0, offsetof(struct plan_facts, user.groups));
+	*f = (struct plan_facts){ 0 };
 	f->euid = geteuid();
 	f->egid = getegid();
 	f->environ = (const char *const *)environ;
@@ -181,8 +192,12 @@ int facts_gather(const struct pidbox_spec *spec, struct plan_facts *f, struct pi
 	if (r == 0 && spec->map == PIDBOX_MAP_AUTO)
 		r = gather_subids(f, err);
 	if (r == 0 && spec->user != NULL)
-		r = facts_user(spec->user, NULL, &f->user, err);
-	if (r == 0 && spec->user != NULL)
-		judge_groups(spec->user, f);
+		r = gather_user(spec->user, f, err);
 	return r;
+}
+
+void facts_release(struct plan_facts *f)
+{
+	free(f->user);
+	f->user = NULL;
 }

@@ -366,7 +366,7 @@ static void plan_who(struct maker *m)
 	const struct pidbox_spec *s = m->spec;
 
 	if (s->user != NULL)
-		plan_user(m, &m->facts->user);
+		plan_user(m, m->facts->user);
 	if (s->chdir != NULL)
 		add(m, STEP_CHDIR, "chdir(\"%s\")", s->chdir)->text = blob_str(&m->blob, s->chdir);
 	if (plan_find(m->plan, STEP_RAISE_CAPS) >= 0)
@@ -447,9 +447,11 @@ static void fill_wire(struct maker *m, struct wire_plan *w)
 	w->leak_grace_us = s->has_leak_grace ? s->leak_grace_us : 100000;
 	w->started_realtime_us = f->realtime_us;
 	w->has_user = s->user != NULL;
-	w->uid = f->user.uid;
-	w->gid = f->user.gid;
-	w->n_groups = (uint32_t)f->user.n_groups;
+	if (f->user != NULL) {
+		w->uid = f->user->uid;
+		w->gid = f->user->gid;
+		w->n_groups = (uint32_t)f->user->n_groups;
+	}
 	(void)snprintf(w->proc_word, sizeof(w->proc_word), "%s", plan_proc_word(s->proc));
 	w->n_steps = (uint32_t)m->plan->n_rows;
 	memcpy(w->steps, m->steps, sizeof(w->steps));
@@ -486,7 +488,7 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	plan_outside(&m);
 	plan_inside(&m);
 	plan_command(&m);
-	groups = blob_ids(&m.blob, facts->user.groups, facts->user.n_groups);
+	groups = facts->user != NULL ? blob_ids(&m.blob, facts->user->groups, facts->user->n_groups) : 0;
 	command_build(&m.blob, spec, facts, &tables);
 	if (spec->name != NULL)
 		tables.name = blob_str(&m.blob, spec->name);
@@ -545,7 +547,7 @@ void plan_describe(const struct pidbox_plan *plan, size_t index, struct pidbox_s
 
 int pidbox_plan(const struct pidbox_spec *given, struct pidbox_plan **ret, struct pidbox_error *err)
 {
-	struct plan_facts facts;
+	struct plan_facts facts = { 0 };
 	struct pidbox_spec spec;
 	int r = spec_take(given, &spec, err);
 
@@ -555,6 +557,7 @@ int pidbox_plan(const struct pidbox_spec *given, struct pidbox_plan **ret, struc
 		r = facts_gather(&spec, &facts, err);
 	if (r == 0)
 		r = plan_make(&spec, &facts, ret, err);
+	facts_release(&facts);
 	return r;
 }
 

@@ -30,7 +30,7 @@ struct plan_facts {
 	int64_t realtime_us;
 	struct plan_map subuids, subgids; /* only with PIDBOX_MAP_AUTO; inside is 0 in each */
 	bool own_groups;                  /* besides its gid, the user is in the groups that the caller is in */
-	struct user_ids user;
+	struct user_ids *user;            /* only with --user, else NULL: it is large */
 };
 
 struct plan_row {
@@ -77,8 +77,9 @@ int spec_take(const struct pidbox_spec *given, struct pidbox_spec *ret, struct p
 /** What contradicts itself in a spec (spec.c). @return 0 or -EINVAL with err filled */
 int spec_check(const struct pidbox_spec *spec, struct pidbox_error *err);
 
-/** Gather the facts for a spec (facts.c). @return 0, or -errno with err filled */
+/** Gather the facts for a spec (facts.c). @return 0, or -errno with err filled; facts_release() either way */
 int facts_gather(const struct pidbox_spec *spec, struct plan_facts *ret, struct pidbox_error *err);
+void facts_release(struct plan_facts *facts);
 /** user_lookup(), with words for what it refuses. */
 int facts_user(const char *user, const struct user_db *db, struct user_ids *ret, struct pidbox_error *err);
 

@@ -24,6 +24,7 @@ static const char *const echo[] = { "echo", "hi", NULL };
 static const char *const file[] = { "/usr/bin/env", NULL };
 static const struct plan_facts root = { .dumpable = true, .caps = ~UINT64_C(0), .environ = env };
 static const struct plan_facts ann = { .dumpable = true, .euid = 1000, .egid = 1001, .environ = env };
+static struct user_ids five = { .uid = 5, .gid = 5, .groups = { 5 }, .n_groups = 1 };
 static const struct plan_facts ann_subids = {
 	.dumpable = true,
 	.euid = 1000,
@@ -31,6 +32,7 @@ static const struct plan_facts ann_subids = {
 	.environ = env,
 	.subuids = { { { 0, 100000, 65536 } }, 1 },
 	.subgids = { { { 0, 200000, 65536 } }, 1 },
+	.user = &five,
 };
 
 #define SPEC(...)                                                               \

@@ -38,12 +38,13 @@ static const struct plan_facts admin = {
 static const struct plan_facts mapper = {
 	.dumpable = true, .euid = 1000, .egid = 1001, .environ = env, .caps = MAP_CAPS
 };
+static struct user_ids another = { .uid = 5, .gid = 6, .groups = { 6, 7 }, .n_groups = 2 };
 static const struct plan_facts ann_as_user = {
 	.dumpable = true,
 	.euid = 1000,
 	.egid = 1001,
 	.environ = env,
-	.user = { .uid = 5, .gid = 6, .groups = { 6, 7 }, .n_groups = 2 },
+	.user = &another,
 };
 
 static struct pidbox_spec with_defaults(struct pidbox_spec spec)
@@ -575,13 +576,15 @@ static void test_groups(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct pidbox_spec spec = with_defaults(rows[i].spec);
+		struct user_ids user;
 		struct pidbox_plan *plan;
 		int at;
 
 		facts = ann_subids;
 		facts.egid = rows[i].egid;
 		facts.own_groups = rows[i].own_groups;
-		facts.user = (struct user_ids){ .gid = rows[i].gid, .groups = { rows[i].gid }, .n_groups = 1 };
+		user = (struct user_ids){ .gid = rows[i].gid, .groups = { rows[i].gid }, .n_groups = 1 };
+		facts.user = &user;
 		plan = make(&spec, &facts);
 		at = plan_find(plan, STEP_USER);
 		ok(at >= 0 && !(plan->wire->steps[at].flags & STEP_USER_KEEP_GROUPS) == !rows[i].kept &&
