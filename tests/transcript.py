@@ -5,6 +5,7 @@ A document shows real output. What differs from run to run is told by its looks 
   4711                a number of four digits or more: any number. The same number is the same one throughout the transcript;
                       within one output different numbers are different. In a command it is what the output before it showed
                       here; a number that a command names first stands for itself.
+  5a85508db080        twelve hexadecimal digits, or 64 that begin so, the id of a container: as a number is
   12:34  1:02:03      any time of day. Right before it, in a row of ps -ef, any share of a CPU.
   0.2 s  0.603s       any number of seconds with a fraction
   0:00.00             any CPU time
@@ -16,6 +17,7 @@ Everything else is compared letter by letter."""
 import re
 
 NUMBER = r'(?<!\d)\d{4,}(?!\d)'
+ID = r'(?<![0-9A-Za-z])(?=\d*[a-f])[0-9a-f]{12}(?:[0-9a-f]{52})?(?![0-9A-Za-z])'
 TIME = r'(?<![\d:])\d{1,2}:\d\d(?::\d\d)?(?![\d:.])'
 SECONDS = r'(?<![\d.])\d+\.\d+(?= ?s\b)'
 CPU = r'(?<![\d:])\d+:\d\d\.\d\d(?!\d)'
@@ -58,6 +60,11 @@ def commands_of(page):
     return [c for block in blocks_of(page) for c in commands_in(*block)]
 
 
+def parts(number):
+    """What of it stands for itself: a long id begins with the short one."""
+    return (number[:12], number[12:]) if len(number) == 64 else (number,)
+
+
 class Transcript:
     """What the numbers and names of a document are in this run."""
 
@@ -66,7 +73,7 @@ class Transcript:
 
     def typed(self, text):
         """A command of the document as it is to be given here."""
-        return re.sub(NUMBER, lambda m: self.numbers.setdefault(m[0], m[0]), text)
+        return re.sub(f'{ID}|{NUMBER}', lambda m: ''.join(self.numbers.setdefault(part, part) for part in parts(m[0])), text)
 
     def pattern(self, line, new):
         """A line as a regular expression; new: number -> group, for those that no line before has shown."""
@@ -85,15 +92,18 @@ class Transcript:
                 return re.escape(self.names[m[0]])
             if m.lastgroup == 'other':
                 return re.escape(m[0])
-            if m[0] in self.numbers:
-                return re.escape(self.numbers[m[0]])
-            if m[0] in new:
-                return f'(?P={new[m[0]]})'
-            new[m[0]] = f'n{len(new)}'
-            return rf'(?P<{new[m[0]]}>\d+)'
+            return ''.join(number(part, f'[0-9a-f]{{{len(part)}}}' if m.lastgroup == 'id' else r'\d+') for part in parts(m[0]))
+
+        def number(part, digits):
+            if part in self.numbers:
+                return re.escape(self.numbers[part])
+            if part in new:
+                return f'(?P={new[part]})'
+            new[part] = f'n{len(new)}'
+            return f'(?P<{new[part]}>{digits})'
         names = '|'.join(rf'\b{re.escape(n)}\b' for n in self.names) or '(?!)'
-        kinds = rf'(?P<stamp>{STAMP})|(?P<cpu>{CPU})|(?P<age>{AGE})|(?P<share>{SHARE})|(?P<time>{TIME})|(?P<seconds>{SECONDS})|(?P<number>{NUMBER})|(?P<name>{names})'
-        kinds += r'|(?P<blank> +)|(?P<other>.)'
+        kinds = rf'(?P<stamp>{STAMP})|(?P<cpu>{CPU})|(?P<age>{AGE})|(?P<share>{SHARE})|(?P<time>{TIME})|(?P<seconds>{SECONDS})|(?P<id>{ID})|(?P<number>{NUMBER})'
+        kinds += rf'|(?P<name>{names})|(?P<blank> +)|(?P<other>.)'
         return re.sub(kinds, token, line.strip(' '))
 
     def difference(self, want, got):
@@ -106,7 +116,7 @@ class Transcript:
             self.numbers.update((number, m[group]) for number, group in new.items())
         if len(want) != len(got):
             return f'want {len(want)} lines, got {len(got)}: {(want + got)[min(len(want), len(got)):][:1]}'
-        shown = {n for w in want for n in re.findall(NUMBER, w)}
+        shown = {n for w in want for n in re.findall(f'{ID}|{NUMBER}', w)}
         if len({self.numbers[n] for n in shown if n in self.numbers}) != len([n for n in shown if n in self.numbers]):
             return f'numbers that differ in the document are the same here: {got}'
         return None

@@ -12,13 +12,15 @@ is compared line by line. Two kinds.
 `# modes: user userns` in the first column limits the file to those modes; `# needs: COMMAND` skips it when that command fails.
 
 *.md, for readers: the console blocks of a page, compared as transcript.py has it. `<!-- modes: root -->` and
-`<!-- needs: COMMAND -->` say the same there. The prompt is # where the reader must be root."""
+`<!-- needs: COMMAND -->` above its title say the same there, `<!-- world: NAME -->` names a place that the tests make for the
+shell. A section (##) that has such comments above its own title is a session of its own, skipped and shown as that. The
+prompt is # where the reader must be root."""
 import fnmatch, os, pwd, re, time
 from support import SLOWNESS, Fail, Lines, comm, descendants, short, test, until
 from transcript import Transcript, commands_of
 
 SECONDS = 25 * SLOWNESS  # for all of a file: it is a limit for hangs
-OPTION = r'(modes|needs):\s*(.*)'
+OPTION = r'(modes|needs|world):\s*(.*)'
 
 
 class Step:
@@ -91,10 +93,17 @@ class Shell:
         return late
 
 
-def parse(path):
-    with open(path, encoding='utf-8') as f:
-        text = f.read()
-    return parse_page(text) if path.endswith('.md') else parse_lines(path, text)
+def parts_of(page):
+    """The sessions of a page: None, or the title of the section, -> its text, where the other sessions' lines are empty."""
+    lines, of, comments = page.splitlines(), [], 0
+    for line in lines:
+        title = re.match('## (.*)', line)
+        own = title[1] if title and comments else None
+        if title:
+            of[len(of) - comments:] = [own] * comments
+        of.append(own if title or not of else of[-1])
+        comments = comments + 1 if re.fullmatch(f'<!-- {OPTION} -->', line) else 0
+    return {part: ''.join((line if whose == part else '') + '\n' for line, whose in zip(lines, of)) for part in dict.fromkeys(of)}
 
 
 def parse_page(text):
@@ -158,16 +167,26 @@ def run(t, name, steps, opts, rules, argv=('sh', )):
     t.eq(late, '', f'{name}: printed after the last command had returned')
 
 
-def load(path):
+def load(path, worlds={}):
+    """worlds: name -> what makes it for a test, and gives the head of the shell's command line."""
     name = os.path.basename(path)
-    if path.endswith('.md'):
-        name = f'{os.path.basename(os.path.dirname(path))}/{name}'
-    steps, opts = parse(path)  # now: in a test there may be no right to read it, as in a private folder
+    with open(path, encoding='utf-8') as f:  # now: in a test there may be no right to read it, as in a private folder
+        text = f.read()
+    if not path.endswith('.md'):
+        return load_part(name, 'session', parse_lines(path, text), Patterns, worlds)
+    name = f'{os.path.basename(os.path.dirname(path))}/{name}'
+    for title, part in parts_of(text).items():
+        load_part(name, f'session[{title}]' if title else 'session', parse_page(part), Page, worlds)
+
+
+def load_part(file, name, parsed, rules, worlds):
+    steps, opts = parsed
     if not steps:
-        raise SyntaxError(f'{path}: no command')
+        raise SyntaxError(f'{file}: {name}: no command')
+    world = worlds[opts['world']] if 'world' in opts else lambda t: ()
 
     def session(t):
-        run(t, name, steps, opts, Page() if path.endswith('.md') else Patterns())
-    test(session, name='session', modes=tuple(opts['modes'].split()) if 'modes' in opts else ('root', 'user', 'userns'))
+        run(t, file, steps, opts, rules(), [*world(t), 'sh'])
+    test(session, name=name, modes=tuple(opts['modes'].split()) if 'modes' in opts else ('root', 'user', 'userns'))
     import support
-    support.tests[-1].file = name
+    support.tests[-1].file = file

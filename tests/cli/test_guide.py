@@ -3,7 +3,7 @@
 comparison itself: no line of a chapter can be changed, left out or added without being found."""
 import session
 from support import *
-from transcript import AGE, CPU, NUMBER, SECONDS, STAMP, TIME, Transcript, commands_of
+from transcript import AGE, CPU, ID, NUMBER, SECONDS, STAMP, TIME, Transcript, commands_of
 
 GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'docs', 'guide')
 PAGES = {}
@@ -26,7 +26,7 @@ def follows(commands, outputs):
 
 def wrong_lines(line):
     """The line with a letter changed, for every letter that is not part of what may differ from run to run."""
-    free = [m.span() for m in re.finditer(rf'{STAMP}|{AGE}|{CPU}|{NUMBER}|{TIME}|{SECONDS}|\d+ (?=\d\d:\d\d )', line)]
+    free = [m.span() for m in re.finditer(rf'{STAMP}|{AGE}|{CPU}|{ID}|{NUMBER}|{TIME}|{SECONDS}|\d+ (?=\d\d:\d\d )', line)]
     for i, c in enumerate(line):
         if c != ' ' and not any(a <= i < b for a, b in free):
             yield line[:i] + ('x' if c != 'x' else 'y') + line[i + 1:]
@@ -64,6 +64,42 @@ def a_number_is_the_same_throughout(t):
     rules = Transcript()
     t.eq(rules.difference(['4711'], ['23']), None, 'it is bound')
     t.eq(rules.typed('kill 4711 4713'), 'kill 23 4713', 'and typed as it is here')
+
+
+@test(modes='root')
+def an_id_is_the_same_throughout(t):
+    """That of a container, whose digits are no numbers. A shorter or a longer one is a word, letter by letter."""
+    page = commands_of('```console\n$ a\nid:5a85508db080 up\n$ b 5a85508db080\n5a85508db080 5a85508db081\n```\n')
+    def judge(*outs):
+        return follows(page, [[o] for o in outs])
+    t.ok(judge('id:123456abcdef up', '123456abcdef 000000000000'), 'other ids')
+    t.ok(not judge('id:123456abcdef up', '123456abcdee 000000000000'), 'another id than before')
+    t.ok(not judge('id:123456abcdef up', '123456abcdef 123456abcdef'), 'the same id where there were two')
+    page = commands_of('```console\n$ a\n5a85508db080{0}\n$ b\n5a85508db080 5a85508db080{0}\n```\n'.format('0' * 52))
+    long = '123456abcdef' + 26 * '1b'
+    t.ok(judge(long, f'123456abcdef {long}'), 'a long one begins with the short one')
+    t.ok(not judge(long, f'123456abcdee {long}'), 'with another')
+    t.ok(not judge(long, f'123456abcdef 123456abcdef{26 * "1c"}'), 'and is the same one')
+    for wrong in 'id:123456abcde up', 'id:123456abcdef0 up', 'id:123456abcdeg up', 'id:123456ABCDEF up':
+        t.ok(Transcript().difference(['id:5a85508db080 up'], [wrong]), wrong)
+    rules = Transcript()
+    t.eq(rules.difference(['5a85508db080'], ['123456abcdef']), None, 'it is bound')
+    t.eq(rules.typed('a id:5a85508db080 5a8550'), 'a id:123456abcdef 5a8550', 'and typed as it is here')
+
+
+@test(modes='root')
+def a_section_is_a_session_of_its_own(t):
+    """When comments stand above it: up to the next section, and for those whom it says. The rest of the page is another."""
+    block = '```console\n{}\n```\n'.format
+    page = f'<!-- modes: user -->\n# A\n{block("$ a")}<!-- a remark -->\n## B\n{block("$ b")}\n<!-- modes: root -->\n' \
+        f'<!-- needs: it -->\n## C d\n{block("# c")}### E\n{block("# e")}## F\n{block("$ f")}'
+    got = {title: session.parse_page(part) for title, part in session.parts_of(page).items()}
+    t.eq({title: ([s.cmd for s in steps], opts) for title, (steps, opts) in got.items()},
+         {None: (['a', 'b', 'f'], {'modes': 'user'}), 'C d': (['c', 'e'], {'modes': 'root', 'needs': 'it'})}, 'sessions')
+    lines = page.splitlines()
+    t.eq([(s.line, lines[s.line - 1][2:]) for steps, _ in got.values() for s in steps],
+         [(s.line, s.cmd) for steps, _ in got.values() for s in steps], 'lines of the page')
+    t.eq(session.parts_of(f'# A\n{block("$ a")}## B\n'), {None: f'# A\n{block("$ a")}## B\n'}, 'a page that is one')
 
 
 @test

@@ -98,6 +98,7 @@ class Page(session.Page):
     """A line of JSON is broken in the document, and "..." is anything. What sleeps is told by how long: that is of one test."""
     def __init__(self, commands):
         super().__init__()
+        self.numbers[CONTAINER[:12]] = CONTAINER[:12]
         for c in commands:
             self.numbers.update((n, str(random.randint(20000, 10**9))) for n in re.findall(r'\bsleep (\d{4,})', c.text))
 
