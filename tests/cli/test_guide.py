@@ -2,6 +2,7 @@
 """The guide, docs/guide: every chapter is a session that is given again and compared (session.py, transcript.py). And the
 comparison itself: no line of a chapter can be changed, left out or added without being found."""
 import session
+import test_oci
 from support import *
 from transcript import AGE, CPU, ID, NUMBER, SECONDS, STAMP, TIME, Transcript, commands_of
 
@@ -9,7 +10,7 @@ GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'do
 PAGES = {}
 for _f in sorted(os.listdir(GUIDE)):
     if re.fullmatch(r'\d\d-[a-z0-9-]+\.md', _f):
-        session.load(os.path.join(GUIDE, _f))
+        session.load(os.path.join(GUIDE, _f), {'podman': test_oci.reader})
         with open(os.path.join(GUIDE, _f), encoding='utf-8') as _page:
             PAGES[_f] = _page.read()
 

@@ -182,22 +182,74 @@ def killed(t):
 
 # ------------------------------------------------------------ podman
 
-@contextlib.contextmanager
-def engine(t):
-    """How to ask podman. Nothing of it is where podman keeps its own."""
+def settings(t, more=''):
+    """A cgroup, a folder for all that podman keeps with its settings, and the head of its command line. Nothing is where podman keeps its own."""
     if not shutil.which('podman') or not shutil.which('crun'):
         t.skip('podman and crun are not installed')
     group = group_of_our_own(t)
     top = tempfile.mkdtemp(prefix='pb-', dir='/tmp')  # podman takes no long names
     with open(f'{top}/containers.conf', 'w') as f:
-        f.write('[containers]\ndefault_ulimits = []\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "crun"\nlock_type = "file"\n')
+        f.write('[containers]\ndefault_ulimits = []\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nlock_type = "file"\n' +
+                (more.format(top) or 'runtime = "crun"\n'))
+    return group, top, ['podman', '--root', f'{top}/root', '--runroot', f'{top}/run', '--tmpdir', f'{top}/tmp', '--storage-driver', 'vfs']
+
+
+@contextlib.contextmanager
+def engine(t):
+    """How to ask podman."""
+    group, top, base = settings(t)
     env = {**t.env, 'CONTAINERS_CONF': f'{top}/containers.conf'}
-    base = ['podman', '--root', f'{top}/root', '--runroot', f'{top}/run', '--tmpdir', f'{top}/tmp', '--storage-driver', 'vfs']
     try:
         yield lambda *args: t.run(in_group(group, *base, *args), env=env, timeout=60)
     finally:
         until(lambda: not t.left(), 10)
         shutil.rmtree(top, ignore_errors=True)
+
+
+# crun, for containers that ask for no limits and no devices, as config() has it.
+PLAIN = """#!/usr/bin/env python3
+import json, os, sys
+for option, bundle in zip(sys.argv, sys.argv[1:]):
+    if option == '--bundle':
+        with open(f'{bundle}/config.json') as f:
+            config = json.load(f)
+        config['linux'].pop('resources', None)
+        with open(f'{bundle}/config.json', 'w') as f:
+            json.dump(config, f)
+os.execvp('crun', ['crun', *sys.argv[1:]])
+"""
+# podman, with what it needs here and no reader of a lesson would type. That its own part is in no cgroup apart is a warning.
+READER = """#!/bin/sh
+export CONTAINERS_CONF={top}/containers.conf
+case $1 in
+run) shift; set -- run --ulimit host --network host --security-opt seccomp=unconfined --log-driver none "$@" ;;
+esac
+exec {podman} --log-level error "$@"
+"""
+
+
+def reader(t):
+    """The world of who reads about podman and types it: the head of a command line."""
+    busybox = shutil.which('busybox') or t.skip('busybox is not installed')
+    group, top, base = settings(t, 'runtime = "plain"\n[engine.runtimes]\nplain = ["{}/plain"]\n')
+    os.mkdir(f'{top}/bin')
+    for name, script in ('plain', PLAIN), ('bin/podman', READER.format(top=top, podman=' '.join([shutil.which('podman'), *base[1:]]))):
+        with open(f'{top}/{name}', 'w') as f:
+            f.write(script)
+        os.chmod(f'{top}/{name}', 0o755)
+    head = in_group(group, 'env', f'PATH={top}/bin:{t.env["PATH"]}')
+
+    def remove():
+        t.run([*head, 'podman', 'rm', '-a', '-f', '-t', '0'], timeout=60)
+        until(lambda: not t.left(), 10)
+        shutil.rmtree(top, ignore_errors=True)
+    t.cleanups.append(remove)
+    os.makedirs(t.path('tried/bin'))
+    shutil.copy(busybox, t.path('tried/bin'))
+    r = t.run([*head, 'podman', 'run', '--rm', '--rootfs', t.path('tried'), 'busybox', 'echo', 'it runs'], timeout=60)
+    if r.out != 'it runs\n':
+        t.skip(f'podman cannot run here: {short(r.err)}')
+    return head
 
 
 @contextlib.contextmanager
