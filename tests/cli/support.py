@@ -102,6 +102,11 @@ def comm(pid):
         return '(gone)'
 
 
+def slow(duration):
+    """A time that a test gives somebody else (150ms, 0.3), as much longer as its own limits are."""
+    return re.sub(r'[\d.]+', lambda m: f'{float(m[0]) * SLOWNESS:.10g}', str(duration))
+
+
 def until(cond, seconds=5.0, step=0.003):
     """Poll until cond() is true; returns its value (false when time is up). The longer it takes the more seldom: many
     conditions read all of /proc."""

@@ -312,12 +312,12 @@ def on_exit(t, pid1):
             t.eq(t.finish(f.p, 5), 7, 'status')
             gone(t, m)
         with t.case(f'term, deaf, {kid}'):
-            f = m.family('--on-exit=term', '--grace', '300ms', args=kid)
+            f = m.family('--on-exit=term', '--grace', slow('300ms'), args=kid)
             t0 = time.monotonic()
             f.p.stdin.close()
             t.eq(f.out.line(), 'kid got 15 0 0', 'the rest gets')
             t.eq(t.finish(f.p, 5), 7, 'status')
-            t.ok(0.3 <= time.monotonic() - t0 < 3, f'took {time.monotonic() - t0:.2f} s')
+            t.ok(0.3 <= (time.monotonic() - t0) / SLOWNESS < 3, f'took {time.monotonic() - t0:.2f} s')
             gone(t, m)
         with t.case(f'wait, {kid}'):
             f = m.family('--on-exit', 'wait', args=kid)
@@ -339,9 +339,9 @@ def on_exit(t, pid1):
 @both
 def grace(t, pid1):
     m = own(t, pid1)
-    for opts, sig, got in ((['--grace', '300ms'], 15, 15), (['--grace=0.3', '--stop-signal', 'USR1'], 10, 10),
-                           (['--grace', '300ms', '--stop-signal=USR1'], 15, 15),
-                           (['--grace', '300ms', '-r', '15:2'], 15, 2)):
+    for opts, sig, got in ((['--grace', slow('300ms')], 15, 15), (['--grace=' + slow('0.3'), '--stop-signal', 'USR1'], 10, 10),
+                           (['--grace', slow('300ms'), '--stop-signal=USR1'], 15, 15),
+                           (['--grace', slow('300ms'), '-r', '15:2'], 15, 2)):
         for kid in [], ['apart']:
             with t.case((opts, sig, kid)):
                 f = m.family(*opts, args=kid)
@@ -349,9 +349,9 @@ def grace(t, pid1):
                 os.kill(f.init, sig)
                 t.eq(f.next(), ('me', got), 'the command gets')
                 t.eq(t.finish(f.p, 5), 137, 'status')
-                t.ok(0.3 <= time.monotonic() - t0 < 3, f'took {time.monotonic() - t0:.2f} s')
+                t.ok(0.3 <= (time.monotonic() - t0) / SLOWNESS < 3, f'took {time.monotonic() - t0:.2f} s')
                 gone(t, m)
-    f = m.family('--grace', '100ms', '-g')
+    f = m.family('--grace', slow('100ms'), '-g')
     for s in 1, 2, 10:
         t.eq(f.send(s), [('kid', s), ('me', s)], f'{s} arrives as')
     t.ok(not until(lambda: f.p.poll() is not None, 0.4), 'other signals start no grace')
@@ -362,9 +362,9 @@ def grace(t, pid1):
     t.ok(not until(lambda: f.p.poll() is not None, 0.4), 'nothing is killed without --grace')
     f.end()
     with t.case('who ends in time'):
-        r = m.run('--grace', '20s', *SH, 'trap "exit 9" TERM; kill $PPID; while :; do sleep 0.01; done')
+        r = m.run('--grace', slow('20s'), *SH, 'trap "exit 9" TERM; kill $PPID; while :; do sleep 0.01; done')
         t.eq((r.code, r.err), (9, ''), 'status, standard error')
-        t.ok(r.took < 5, f'took {r.took:.2f} s')
+        t.ok(r.took / SLOWNESS < 5, f'took {r.took:.2f} s')
     with t.case('no grace at all'):
         r = m.run('--grace', '0', *SH, 'trap "" TERM; kill $PPID; sleep 100')
         t.eq(r.code, 137, 'status')
@@ -374,26 +374,26 @@ def grace(t, pid1):
 @both
 def time_limit(t, pid1):
     m = own(t, pid1)
-    for opts, most in ((['--timeout', '200ms'], 3), (['--timeout=0.2', '--grace', '20s'], 3)):
+    for opts, most in ((['--timeout', slow('200ms')], 3), (['--timeout=' + slow('0.2'), '--grace', slow('20s')], 3)):
         r = m.run(*opts, 'sleep', '100')
         t.eq((r.code, r.out), (124, ''), f'{opts}: status, output')
-        t.ok(0.2 <= r.took < most, f'{opts}: took {r.took:.2f} s')
+        t.ok(0.2 <= r.took / SLOWNESS < most, f'{opts}: took {r.took:.2f} s')
         gone(t, m)
-    for opts, sig in ((['--timeout', '200ms', '--grace', '200ms'], 15), (['--timeout', '200ms', '--grace', '200ms',
-                                                                          '--stop-signal', 'INT'], 2)):
+    limits = ['--timeout', slow('200ms'), '--grace', slow('200ms')]
+    for opts, sig in (limits, 15), ([*limits, '--stop-signal', 'INT'], 2):
         for kid in ['alone'], ['apart']:
             with t.case((opts, kid)):
                 t0 = time.monotonic()
                 f = m.family(*opts, args=kid)
                 t.eq(f.next(), ('me', sig), 'the command gets')
                 t.eq(t.finish(f.p, 5), 124, 'status')
-                t.ok(0.4 <= time.monotonic() - t0 < 4, f'took {time.monotonic() - t0:.2f} s')
+                t.ok(0.4 <= (time.monotonic() - t0) / SLOWNESS < 4, f'took {time.monotonic() - t0:.2f} s')
                 gone(t, m)
     m.gives(['--timeout', '20s', *SH, 'exit 3'], 3)
-    m.gives(['--timeout', '0.2', *SH, 'trap "exit 5" TERM; while :; do sleep 0.01; done'], 124)
+    m.gives(['--timeout', slow('0.2'), *SH, 'trap "exit 5" TERM; while :; do sleep 0.01; done'], 124)
     m.gives(['--timeout', '0.2', '-e', '124', 'sleep', '100'], 124)
     with t.case('it holds for those who are waited for, too'):
-        r = m.run('--on-exit', 'wait', '--timeout', '300ms', '--grace', '100ms', *SH, 'daemonize; exit 3')
+        r = m.run('--on-exit', 'wait', '--timeout', slow('300ms'), '--grace', '100ms', *SH, 'daemonize; exit 3')
         t.eq(r.code, 124, 'status')
         gone(t, m)
 

@@ -8,18 +8,18 @@ IGNORE = 'trap "" TERM INT HUP; echo ready; while :; do sleep 0.02; done'
 @test
 def timeout_is_124(t):
     for name, args, script in (
-            ('sleeping', ['--timeout', '0.15'], 'sleep 100'),
-            ('by exec', ['--timeout', '150ms'], 'exec sleep 100'),
-            ('exits 0 on TERM', ['--timeout', '150ms'], 'trap "exit 0" TERM; while :; do sleep 0.02; done'),
-            ('exits 7 on TERM', ['--timeout=150ms'], 'trap "exit 7" TERM; while :; do sleep 0.02; done'),
-            ('ignores TERM', ['--timeout', '150000us', '--grace', '100ms'], IGNORE),
-            ('ignores TERM, no grace', ['--timeout', '0.15', '--grace', '0'], IGNORE),
-            ('ended, but others run on', ['--timeout', '0.3', '--on-exit', 'wait', '--grace', '0.1'], 'daemonize; exit 3'),
-            ('stopped command', ['--timeout', '0.15', '--grace', '100ms'], 'kill -STOP $$; sleep 100')):
+            ('sleeping', ['--timeout', slow('0.15')], 'sleep 100'),
+            ('by exec', ['--timeout', slow('150ms')], 'exec sleep 100'),
+            ('exits 0 on TERM', ['--timeout', slow('150ms')], 'trap "exit 0" TERM; while :; do sleep 0.02; done'),
+            ('exits 7 on TERM', ['--timeout=' + slow('150ms')], 'trap "exit 7" TERM; while :; do sleep 0.02; done'),
+            ('ignores TERM', ['--timeout', slow('150000us'), '--grace', '100ms'], IGNORE),
+            ('ignores TERM, no grace', ['--timeout', slow('0.15'), '--grace', '0'], IGNORE),
+            ('ended, but others run on', ['--timeout', slow('0.3'), '--on-exit', 'wait', '--grace', '0.1'], 'daemonize; exit 3'),
+            ('stopped command', ['--timeout', slow('0.15'), '--grace', '100ms'], 'kill -STOP $$; sleep 100')):
         with t.case(name):
             r = t.box(*args, '--', 'sh', '-c', script, timeout=12)
             t.eq(r.code, 124, 'status')
-            t.ok(0.14 < r.took < 5, f'it took {r.took:.2f} s')
+            t.ok(0.14 < r.took / SLOWNESS < 5, f'it took {r.took:.2f} s')
             t.nothing_left()
 
 
@@ -52,19 +52,19 @@ def stop_signal(t):
         with t.case(name):
             rd, wr = pipe()
             with opened(rd, wr):
-                r = t.box(*args, '--timeout', '150ms', '--grace', '150ms', '--', 'sigcount', stdin=rd)
+                r = t.box(*args, '--timeout', slow('150ms'), '--grace', '150ms', '--', 'sigcount', stdin=rd)
             t.eq(r.code, 124, 'status')
             t.eq([s for s in re.findall(r'^got (\d+)', r.out, re.M) if s != '18'], [str(want)], 'signals that the command got, but for CONT')
 
 
 @test
 def grace_is_kept(t):
-    r = t.box('--timeout', '100ms', '--grace', '400ms', '--', 'sh', '-c', IGNORE)
+    r = t.box('--timeout', slow('100ms'), '--grace', slow('400ms'), '--', 'sh', '-c', IGNORE)
     t.eq(r.code, 124, 'status')
-    t.ok(0.48 < r.took < 3, f'took {r.took:.2f} s, want at least 0.5')
-    r = t.box('--timeout', '100ms', '--grace', '5s', '--', 'sh', '-c', 'trap "sleep 0.2; echo cleaned; exit" TERM; while :; do sleep 0.01; done')
+    t.ok(0.48 < r.took / SLOWNESS < 3, f'took {r.took:.2f} s, want at least {slow(0.5)}')
+    r = t.box('--timeout', slow('100ms'), '--grace', slow('5s'), '--', 'sh', '-c', 'trap "sleep 0.2; echo cleaned; exit" TERM; while :; do sleep 0.01; done')
     t.eq((r.code, r.out), (124, 'cleaned\n'), 'a handler that needs some of the grace')
-    t.ok(r.took < 3, f'took {r.took:.2f} s though the command had ended')
+    t.ok(r.took / SLOWNESS < 3, f'took {r.took:.2f} s though the command had ended')
 
 
 @test
@@ -86,11 +86,11 @@ def cpu_time_of_all_processes(t):
 
 @test
 def a_stopped_front_does_not_stop_the_clock(t):
-    p = t.start_box('--timeout', '0.3', '--grace', '0', '--', 'sleep', '100')
+    p = t.start_box('--timeout', slow('0.3'), '--grace', '0', '--', 'sleep', '100')
     init = t.init_of(p)
     fd = os.pidfd_open(init)
     p.send_signal(signal.SIGSTOP)
-    t.ok(select.select([fd], [], [], 5)[0], 'the box goes on while its front is stopped')
+    t.ok(select.select([fd], [], [], 5 * SLOWNESS)[0], 'the box goes on while its front is stopped')
     os.close(fd)
     p.send_signal(signal.SIGCONT)
     t.eq(t.finish(p), 124, 'status')
@@ -102,7 +102,7 @@ def on_exit_kill(t):
     for args in [], ['--on-exit', 'kill']:
         r = t.box(*args, '--', 'sh', '-c', 'daemonize; sleep 100 & exit 3')
         t.good(r, 3, '')
-        t.ok(r.took < 3, f'took {r.took:.2f} s')
+        t.ok(r.took / SLOWNESS < 3, f'took {r.took:.2f} s')
         t.nothing_left()
 
 
@@ -112,15 +112,15 @@ def on_exit_term(t):
     tidy = '(trap "echo tidy; exit" TERM; echo up >&3; while :; do sleep 0.01; done) 3>f & until [ -s f ]; do sleep 0.01; done; exit 3'
     r = t.box('--on-exit', 'term', '--', 'sh', '-c', tidy)
     t.good(r, 3, 'tidy\n', None)
-    r = t.box('--on-exit', 'term', '--grace', '200ms', '--', 'sh', '-c', 'daemonize; exit 4')
+    r = t.box('--on-exit', 'term', '--grace', slow('200ms'), '--', 'sh', '-c', 'daemonize; exit 4')
     t.good(r, 4)
-    t.ok(0.19 < r.took < 4, f'took {r.took:.2f} s, the grace was 0.2')
+    t.ok(0.19 < r.took / SLOWNESS < 4, f'took {r.took:.2f} s, the grace was {slow(0.2)}')
     t.nothing_left()
     r = t.box('--on-exit', 'term', '--grace', '0', '--', 'sh', '-c', 'daemonize; exit 4')
     t.good(r, 4)
-    r = t.box('--on-exit', 'term', '--', 'sh', '-c', 'exit 5')
+    r = t.box('--on-exit', 'term', '--grace', slow('5s'), '--', 'sh', '-c', 'exit 5')
     t.good(r, 5)
-    t.ok(r.took < 2, 'nothing was left to wait for')
+    t.ok(r.took / SLOWNESS < 2, 'nothing was left to wait for')
 
 
 @test
@@ -136,11 +136,11 @@ def on_exit_wait(t):
 def the_stop_goes_to_the_command_then_on_exit_decides(t):
     """--stop-signal: to the command; when that has ended, --on-exit decides for the rest, within what is left of the grace."""
     script = '(trap "echo rest; exit" TERM; echo up >&3; while :; do sleep 0.01; done) 3>f & until [ -s f ]; do sleep 0.01; done; sleep 100'
-    r = t.box('--timeout', '0.3', '--on-exit', 'term', '--', 'sh', '-c', f'trap "exit 0" TERM; {script} & wait')
+    r = t.box('--timeout', slow('0.3'), '--on-exit', 'term', '--grace', slow('5s'), '--', 'sh', '-c', f'trap "exit 0" TERM; {script} & wait')
     t.eq((r.code, r.out), (124, 'rest\n'), 'term')
-    r = t.box('--timeout', '0.3', '--on-exit', 'wait', '--grace', '0.4', '--', 'sh', '-c', 'daemonize; sleep 100')
+    r = t.box('--timeout', slow('0.3'), '--on-exit', 'wait', '--grace', slow('0.4'), '--', 'sh', '-c', 'daemonize; sleep 100')
     t.eq(r.code, 124, 'wait')
-    t.ok(0.65 < r.took < 4, f'wait: took {r.took:.2f} s, want 0.7')
-    r = t.box('--timeout', '0.3', '--grace', '8s', '--', 'sh', '-c', 'daemonize; sleep 100')
+    t.ok(0.65 < r.took / SLOWNESS < 4, f'wait: took {r.took:.2f} s, want {slow(0.7)}')
+    r = t.box('--timeout', slow('0.3'), '--grace', slow('8s'), '--', 'sh', '-c', 'daemonize; sleep 100')
     t.eq(r.code, 124, 'kill')
-    t.ok(r.took < 3, f'kill: took {r.took:.2f} s, want 0.3')
+    t.ok(r.took / SLOWNESS < 3, f'kill: took {r.took:.2f} s, want {slow(0.3)}')
