@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """run -d: the caller gets a name and goes on; the box, its front and its record do too."""
 import glob, json, os, re, signal, subprocess, time
-from support import Lines, children, descendants, each, ns, test, until
+from support import Lines, children, descendants, each, ns, slow, test, until
 from test_names import DONE, ENDED, KILL, SIGNAL, WAIT, answer, ask, connect, files, folder, request, socket_of
 import socket
 
@@ -280,7 +280,7 @@ def a_front_that_is_stopped(t):
     t.ok(until(lambda: state(front) == 'T', 10), 'it is stopped')
     # What it would have got lies with the front until that goes on: no pipe of ours.
     with open(t.path('err'), 'w+') as err:
-        p = t.start([t.pidbox, 'exec', '--timeout', '300ms', 'sf', '--', 'touch', t.path('was-run')], stdout=err, stderr=err)
+        p = t.start([t.pidbox, 'exec', '--timeout', slow('300ms'), 'sf', '--', 'touch', t.path('was-run')], stdout=err, stderr=err)
         t.eq(t.finish(p), 125, 'status of exec')
         err.seek(0)
         said = err.read()

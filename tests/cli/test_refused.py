@@ -76,7 +76,7 @@ def without_the_call(t, call):
     deny = ['deny', 'ENOSYS', call, '--', t.pidbox, 'run']
     r = t.run([*deny, '--hostname', 'h', '--fail-on-leak', '--', 'sh', '-c', 'uname -n; readlink /proc/self >/dev/null; exit 7'])
     t.good(r, 7, 'h\n')
-    r = t.run([*deny, '--close-fds', '--timeout', '0.1', '--unshare', 'net', '--', 'sh', '-c', 'daemonize; sleep 100'])
+    r = t.run([*deny, '--close-fds', '--timeout', slow(0.1), '--unshare', 'net', '--', 'sh', '-c', 'daemonize; sleep 100'])
     t.eq(r.code, 124, 'status of a time limit')
     t.nothing_left()
 

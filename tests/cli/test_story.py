@@ -87,7 +87,7 @@ def two_boxes(t):
         t.good(verb(t, 'exec', 'web', '--', 'sh', '-c', 'echo $PPID; exit 7'), code=7, out='1\n')
         t.good(verb(t, 'exec', 'web', 'cat', input='through\n'), out='through\n')
         t.good(verb(t, 'exec', '-e', 'A=b c', '-C', '/', 'web', 'sh', '-c', 'echo "$A"; pwd'), out='b c\n/\n')
-        r = verb(t, 'exec', '--timeout', '300ms', 'web', 'sleep', '984')
+        r = verb(t, 'exec', '--timeout', slow('300ms'), 'web', 'sleep', '984')
         t.eq(r.code, 124, 'its time limit')
         t.eq([r['command'] for r in json_of(t, 'ps', '--json', 'web')['processes'] if r['command'] == ['sleep', '984']], [],
              'and nothing of it is left')

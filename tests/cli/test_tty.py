@@ -325,7 +325,7 @@ def foreground_group_of_a_front_without_a_shell(t):
 
 @test
 def timeout_while_an_inner_job_is_in_the_foreground(t):
-    s = Term(t, ['sh', '-c', 'PS1="P> " pidbox run --timeout 0.6 --grace 0.1 -- bash --norc --noprofile -i; echo box=$?; read x; echo got $x'])
+    s = Term(t, ['sh', '-c', 'PS1="P> " pidbox run --timeout ' + slow(0.6) + ' --grace 0.1 -- bash --norc --noprofile -i; echo box=$?; read x; echo got $x'])
     s.prompt()
     s.start('sh -c "echo u\\p; exec sleep 100"', 'up\r\n')
     s.expect('box=124')
@@ -403,7 +403,7 @@ def outer_modes_restored(t, script, sig, code):
         def pre():
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        p = t.start([t.pidbox, 'run', '-t', *(['--timeout', '0.4'] if code == 124 else []), '--', 'sh', '-c', f'echo up; {script}'], stdin=s, stdout=s, stderr=s, pre=pre)
+        p = t.start([t.pidbox, 'run', '-t', *(['--timeout', slow(0.4)] if code == 124 else []), '--', 'sh', '-c', f'echo up; {script}'], stdin=s, stdout=s, stderr=s, pre=pre)
         out = Lines(m)
         t.eq((out.line() or '').strip(), 'up', 'start')
         if sig or code == 124:
@@ -435,7 +435,7 @@ BUSY = {'time limit': ([], '--timeout', 124), 'time limit of a PID 1': (['--as-p
 def output_without_end_keeps_nothing_from_its_end(t, opts, by, status):
     """The relay has bytes to pass on at each turn, and all the same hears of signals, clients, and what is due."""
     rd, wr = os.pipe()
-    p = t.start_box('-t', *opts, *([by, '200ms', '--grace', '0'] if by == '--timeout' else []), '--', 'sh', '-c',
+    p = t.start_box('-t', *opts, *([by, slow('200ms'), '--grace', '0'] if by == '--timeout' else []), '--', 'sh', '-c',
                     f'echo up >&{wr}; exec yes', stdout=subprocess.DEVNULL, pass_fds=[wr])
     os.close(wr)
     t.eq(Lines(rd).line(), 'up', 'the command')
