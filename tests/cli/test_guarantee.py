@@ -200,7 +200,7 @@ def many_zombies_at_once(t):
 @test
 def orphans_are_the_inits(t):
     t.good(t.box('--', 'orphan'), 0, 'ppid 1\n')
-    t.good(t.box('--', 'sh', '-c', 'daemonize 1; ps -o ppid= -C daemonize | tr -d " "'), 0, '1\n')
+    t.good(t.box('--', 'sh', '-c', f'daemonize {slow(1)}; ps -o ppid= -C daemonize | tr -d " "'), 0, '1\n')
 
 
 @test
