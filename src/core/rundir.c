@@ -264,7 +264,9 @@ static void sweep_folder(const struct rundir *dir, int base, const char *number)
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir->base, number);
 	dir_begin(&it, open_private(base, number, dir->uid, false, &st));
-	while (it.fd >= 0 && !lived_in && (e = dir_next(&it)) != NULL) {
+	if (it.fd < 0)
+		return;
+	while (!lived_in && (e = dir_next(&it)) != NULL) {
 		if (fstatat(it.fd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
 			continue;
 		if (!S_ISSOCK(st.st_mode))

@@ -63,9 +63,9 @@ static pid_t forked(int *sock)
 }
 
 /*
- * A fork copies page tables, and then both sides fault on each page that they write: that is half of what a box costs.
- * What borrows the memory instead is no thread: its signals and descriptors are its own. The thread sanitizer keeps
- * books of threads where errno is.
+ * A fork copies page tables, and then both sides fault on each page that they write: a tenth of a whole start. What
+ * borrows the memory instead is no thread: its signals and descriptors are its own. The thread sanitizer keeps its
+ * books of a thread where errno is.
  */
 static pid_t begin(struct witness *w)
 {
