@@ -18,13 +18,13 @@
 enum {
 	WARM_UP = 5,
 	IDLE_SECONDS = 3,
-	REAPING_SHARE = 60, /* one round in so many reaps */
+	REAPING_SHARE = 15, /* one round in so many reaps */
 	MEMORY_SHARE = 30,  /* and measures memory */
 	SIGNALS_SHARE = 10, /* and sends signals, so many: */
 	SIGNALS = 100,
 };
 
-static int orphans = 20000, burst = 10000;
+static int orphans = 5000, burst = 10000;
 
 enum measure {
 	START,    /* from the clone to the command's first instruction */
@@ -358,7 +358,7 @@ int main(int argc, char *argv[])
 
 	if (argc > 4) {
 		orphans = atoi(argv[4]);
-		burst = orphans / 2;
+		burst = 2 * orphans;
 	}
 	if (argc < 3 || count < 1 || burst < 1) {
 		(void)fprintf(stderr, "usage: inits INIT COMMAND [ROUNDS [ORPHANS]]\n");
