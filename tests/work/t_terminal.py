@@ -377,7 +377,7 @@ def cut_off(pane, program):
 def foreground_back(pane):
     if pane.stage.plain:
         raise Skip('says nothing without pidbox')
-    write(pane.folder + '/script', 'inner --timeout 3s --grace 0\necho "<script $?>"\nread line\necho "<got $line>"\n')
+    write(pane.folder + '/script', 'inner --timeout 8s --grace 0\necho "<script $?>"\nread line\necho "<got $line>"\n')
     pane.type('sh script')
     pane.wait(r'(?m)^in\$ ')
     pane.type('waiter gone')
