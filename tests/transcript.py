@@ -10,6 +10,7 @@ A document shows real output. What differs from run to run is told by its looks 
   0.2 s  0.603s       any number of seconds with a fraction
   0:00.00             any CPU time
   12s                 any age of less than a minute
+  256K                any memory of less than 10 MiB
   2026-11-21T22:44:00.922774Z   any date and time
   names               those that the caller gives: what stands in the document, and what it is here
   blanks              any number of blanks
@@ -22,9 +23,10 @@ TIME = r'(?<![\d:])\d{1,2}:\d\d(?::\d\d)?(?![\d:.])'
 SECONDS = r'(?<![\d.])\d+\.\d+(?= ?s\b)'
 CPU = r'(?<![\d:])\d+:\d\d\.\d\d(?!\d)'
 AGE = r'(?<= )\d{1,2}s(?= )'
+MEMORY = r'(?<= )\d{1,4}K(?= )'
 STAMP = r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z'
 SHARE = r'(?<= )\d+ (?=\d\d:\d\d )'
-FORMS = {'stamp': STAMP, 'cpu': CPU, 'age': r'\d{1,2}s'}  # what is written in one way only
+FORMS = {'stamp': STAMP, 'cpu': CPU, 'age': r'\d{1,2}s', 'memory': r'\d{1,4}K'}  # what is written in one way only
 TIME_OR_DAY = r'(?:\d{1,2}:\d\d(?::\d\d)?|[A-Z][a-z][a-z]\d\d)'
 
 
@@ -102,7 +104,7 @@ class Transcript:
             new[part] = f'n{len(new)}'
             return f'(?P<{new[part]}>{digits})'
         names = '|'.join(rf'\b{re.escape(n)}\b' for n in self.names) or '(?!)'
-        kinds = rf'(?P<stamp>{STAMP})|(?P<cpu>{CPU})|(?P<age>{AGE})|(?P<share>{SHARE})|(?P<time>{TIME})|(?P<seconds>{SECONDS})|(?P<id>{ID})|(?P<number>{NUMBER})'
+        kinds = rf'(?P<stamp>{STAMP})|(?P<cpu>{CPU})|(?P<age>{AGE})|(?P<memory>{MEMORY})|(?P<share>{SHARE})|(?P<time>{TIME})|(?P<seconds>{SECONDS})|(?P<id>{ID})|(?P<number>{NUMBER})'
         kinds += rf'|(?P<name>{names})|(?P<blank> +)|(?P<other>.)'
         return re.sub(kinds, token, line.strip(' '))
 

@@ -140,8 +140,9 @@ def matches(want, got):
 
 
 def settled():
-    """Nobody is in the middle of an exec, when there are no arguments to be seen. A reader never types that fast."""
-    return all(state == 'Z' or comm(pid) != '(no arguments)' for pid, state in descendants(os.getpid()))
+    """Nobody has anything to do, or is in the middle of an exec, when there are no arguments to be seen. A reader never types
+    that fast."""
+    return all(state == 'Z' or state not in 'RD' and comm(pid) != '(no arguments)' for pid, state in descendants(os.getpid()))
 
 
 def run(t, name, steps, opts, rules, argv=('sh', )):

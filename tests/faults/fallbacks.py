@@ -34,7 +34,7 @@ def leaks_named(who, options, rules):
     o = filtered(who, rules, ['--fail-on-leak', '--leak-grace', '0', *options, '--', *DAEMON], report=True)
     need(o.status == 123, f'expected status 123; {o}')
     leaked = json.loads(o.report)['leaked']
-    need([x['command'] for x in leaked] == [['sleep', '1000']], f'leaked: {leaked}; {o}')
+    need([x['command'][-2:] for x in leaked] == [['sleep', '1000']], f'leaked: {leaked}; {o}')  # setsid still, on a busy machine
     need('leaked: PID' in o.err and 'sleep 1000' in o.err, f'the leak is not named; {o}')
 
 
