@@ -197,7 +197,7 @@ def inside_a_box_with_the_outer_proc(t):
         t.error(r, ('DENIED', 'NOT_FOUND'), out=None)
 
 
-@test(modes='root', limit=240)
+@test(modes='root', limit=480)
 def a_number_that_is_used_again(t):
     """The same number inside, all the time, of one process after the other: whoever it is, its own numbers belong together."""
     script = 'while :; do echo 99 >/proc/sys/kernel/ns_last_pid; /bin/true & wait; done'
@@ -206,7 +206,7 @@ def a_number_that_is_used_again(t):
     t.command_of(p)
     t.ok(until(lambda: ' 100' in pid(t, '-', input=f'{init}/100\n' * 20).out, 15), 'it has begun')
     for deny, n in (False, 20000), (True, rounds(1000, 3000)):
-        r = pid(t, '-', input=f'{init}/100\n' * n, deny=deny, timeout=100)
+        r = pid(t, '-', input=f'{init}/100\n' * n, deny=deny, timeout=300)
         answers = set(r.out.splitlines())
         t.ok(len(r.out.splitlines()) == n and len(answers) > 1, f'answers: {short(sorted(answers))}')
         for a in answers - {'gone'}:

@@ -153,12 +153,15 @@ def lead(t, answers, entry, script, name, wr):
     if libc.unshare(flags):
         return
     r, w = os.pipe()
+    ready, says = os.pipe()
     init = os.fork()
     if init == 0:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.close(w)
+        os.write(says, b'.')
         os.read(r, 1)
         os.execvpe('sh', ['sh', '-c', script], t.env)
+    os.read(ready, 1)  # from here on it ends with us
     front = wire1.Front(init, folder, name, answers, entry)
     os.close(w)
     os.write(wr, f'{init}\n'.encode())
