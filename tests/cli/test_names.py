@@ -164,14 +164,14 @@ def one_winner(t):
 @test
 def front_killed(t):
     """The name is free when the box has ended, not before; what is left behind is swept."""
-    p = t.start_box('--name', 'one', '--grace', '3s', '--', 'sh', '-c', 'trap "" TERM; echo up; sleep 1000')
+    p = t.start_box('--name', 'one', '--grace', '6s', '--', 'sh', '-c', 'trap "" TERM; echo up; sleep 1000')
     t.eq(p.out.line(), 'up', 'the box is up')
     init = t.init_of(p)
     p.kill()
     t.finish(p)
     t.error(t.box('--name', 'one', '--', 'true'), 'NAME_TAKEN')
     t.ok(os.path.exists(f'/proc/{init}'), 'its box lived on for its grace')
-    t.nothing_left(10)
+    t.nothing_left(20)
     t.good(t.box('--name', 'one', '--', 'true'))
     t.eq(files(t), [], 'nothing is left')
 
