@@ -9,7 +9,7 @@
 #include "core/control_client.h"
 
 #include <poll.h>
-#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -263,15 +263,24 @@ void claim_release(const struct rundir *dir, struct claim *claim, bool drop_reco
  * A start is not to cost more the more boxes live, or have lived: each looks at a few entries, and one in so many at
  * all of them; where already the first entry is dear, one in so many looks at all.
  */
-enum { LOOK_AT = 8, IF_LARGE_ONE_IN = 16, THOROUGH_ONE_IN = 8 * IF_LARGE_ONE_IN, KEEP_RECORDS_S = 24 * 60 * 60 };
+enum {
+	LOOK_AT = 8,
+	A_NAME = 4,
+	IF_LARGE_ONE_IN = 16,
+	THOROUGH_ONE_IN = 8 * IF_LARGE_ONE_IN,
+	KEEP_RECORDS_S = 24 * 60 * 60
+};
 
-/* Whose number is in use may be another by now. */
-static bool socket_is_stale(const struct pidref *id)
+/* Whose number is in use may be another by now: who looks at all looks at that, too. */
+static bool socket_is_stale(const struct pidref *id, bool thorough)
 {
 	struct pidref now;
 	bool stale;
-	int r = pidref_open(id->pid, &now);
+	int r;
 
+	if (!thorough && (kill(id->pid, 0) == 0 || errno == EPERM))
+		return false;
+	r = pidref_open(id->pid, &now);
 	if (r < 0)
 		return r == -ESRCH;
 	stale = !pidref_same(&now, id) || pidref_has_ended(&now);
@@ -289,7 +298,7 @@ static bool record_is_old(const struct rundir *dir, const char *file)
 }
 
 /* Under the lock of the name, so that nobody takes it meanwhile. */
-static void sweep_name(const struct rundir *dir, const char *name)
+static int sweep_name(const struct rundir *dir, const char *name)
 {
 	struct claim claim = CLAIM_NONE;
 	struct pidref holder;
@@ -299,31 +308,33 @@ static void sweep_name(const struct rundir *dir, const char *name)
 	if (fd == -EEXIST)
 		pidref_close(&holder);
 	if (fd < 0)
-		return;
+		return A_NAME;
 	claim.fd = fd;
 	(void)snprintf(claim.name, sizeof(claim.name), "%s", name);
 	record_name(name, file);
 	claim_release(dir, &claim, record_is_old(dir, file));
+	return 1;
 }
 
-static void sweep_file(const struct rundir *dir, const char *file)
+/* @return what it cost to look at it in vain, in kill(2)s about; 1 also where something was taken away */
+static int sweep_file(const struct rundir *dir, const char *file, bool thorough)
 {
 	size_t len = strcspn(file, ":");
 	struct pidref id;
 	char name[65];
 
 	if (pidref_parse(file, &id) == 0) {
-		if (socket_is_stale(&id))
+		if (socket_is_stale(&id, thorough))
 			(void)unlinkat(dir->fd, file, 0);
-		return;
+		return 1;
 	}
 	if (len >= sizeof(name) || (file[len] == ':' && strcmp(file + len, ":exit") != 0))
-		return;
+		return 1;
 	if (file[len] == ':' && !record_is_old(dir, file))
-		return;
+		return 1;
 	memcpy(name, file, len);
 	name[len] = '\0';
-	sweep_name(dir, name);
+	return sweep_name(dir, name);
 }
 
 void claim_sweep(const struct rundir *dir, const char *but)
@@ -331,17 +342,13 @@ void claim_sweep(const struct rundir *dir, const char *but)
 	struct dir_iter it;
 	const struct sys_dirent64 *e;
 	int64_t lot = now_us();
-	int left = lot % THOROUGH_ONE_IN == 0 ? INT_MAX : LOOK_AT;
+	bool thorough = lot % THOROUGH_ONE_IN == 0;
+	int left = LOOK_AT;
 
 	if (dir->large && lot % IF_LARGE_ONE_IN != 0)
 		return;
-	if (lseek(dir->fd, 0, SEEK_SET) < 0)
-		return;
-	dir_begin(&it, dir->fd);
-	while (left > 0 && (e = dir_next(&it)) != NULL) {
-		if (e->name[0] == '.' || strcmp(e->name, but) == 0)
-			continue;
-		sweep_file(dir, e->name);
-		left--;
-	}
+	dir_begin(&it, dir->fd); /* nobody has read from it yet */
+	while ((left > 0 || thorough) && (e = dir_next(&it)) != NULL)
+		if (e->name[0] != '.' && strcmp(e->name, but) != 0)
+			left -= sweep_file(dir, e->name, thorough);
 }

@@ -3,6 +3,8 @@
 #include "core/box.h"
 
 #include "base/io.h"
+#include "base/util.h"
+#include "kern/pidns.h"
 #include "kern/pidref.h"
 
 #include <fcntl.h>
@@ -18,6 +20,13 @@ static void identify_process(struct pidbox *box)
 		pidref_format(&ref, box->id);
 }
 
+static uint64_t namespace_by_pidfd(int pidfd)
+{
+	CLEANUP(cleanup_close) int ns = pidns_of_pidfd(pidfd);
+
+	return pidns_inode(ns);
+}
+
 void box_identify(struct pidbox *box)
 {
 	char path[48];
@@ -25,6 +34,9 @@ void box_identify(struct pidbox *box)
 
 	if (box->id[0] == '\0')
 		identify_process(box);
+	/* By its pidfd where the kernel can: who looks into /proc makes entries of the process there, until it ends. */
+	if (box->pid_namespace == 0)
+		box->pid_namespace = namespace_by_pidfd(box->pidfd);
 	if (box->pid_namespace == 0) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)box->init_pid);
 		if (stat(path, &st) == 0)

@@ -21,7 +21,7 @@ bool image_is_program(void)
 int image_open(void)
 {
 	/* With rights from its file (setuid, setcap) it would get those inside as well. */
-	int fd = getauxval(AT_SECURE) ? -1 : io_above_stdio(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+	int fd = getauxval(AT_SECURE) ? -1 : io_above_stdio(openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC));
 
 	return fd >= 0 ? fd : image_sealed();
 }

@@ -24,6 +24,7 @@ struct maker {
 	struct blob blob; /* becomes plan->wire; starts with room for the struct */
 	struct wire_step steps[WIRE_MAX_STEPS];
 	bool user_ns, self_map;
+	bool waits_for_init; /* the front, before it writes the maps */
 	int error;
 };
 
@@ -148,6 +149,7 @@ static void plan_maps(struct maker *m, bool after_clone)
 		   uids, (int)strcspn(gids, "\n"), gids,
 		   op != STEP_MAP_HELPER && !privileged ? ", setgroups \"deny\"" : "");
 	step->flags = !privileged && op != STEP_MAP_HELPER ? STEP_MAP_DENY_SETGROUPS : 0;
+	m->waits_for_init = op == STEP_MAP_FRONT && step->flags != 0;
 	step->text = blob_str(&m->blob, uids);
 	step->text2 = blob_str(&m->blob, gids);
 }
@@ -313,7 +315,7 @@ static void plan_inside(struct maker *m)
 	bool sysctls_first = !fresh || s->proc_subset_pid;
 
 	if (m->plan->needs_go)
-		add_plain(m, STEP_CHECKPOINT);
+		add_plain(m, STEP_CHECKPOINT)->flags = m->waits_for_init ? STEP_CHECKPOINT_SPEAKS : 0;
 	if (kinds & PIDBOX_NS_NET)
 		add_plain(m, STEP_LOOPBACK);
 	if (s->hostname != NULL)

@@ -123,6 +123,7 @@ extern const struct step_words step_words[STEP_MAX_];
 /* Flags of single steps, in wire_step.flags. */
 enum {
 	STEP_MAP_DENY_SETGROUPS = 1, /* map-ids: give up setgroups first */
+	STEP_CHECKPOINT_SPEAKS = 1,  /* checkpoint: the front waits for a word before it writes the maps */
 	STEP_PROC_AUTO = 1,          /* mount-proc: a refusal is a warning */
 	STEP_USER_KEEP_GROUPS = 1,   /* user, become: the caller's groups are the user's */
 	STEP_SESSION_APART = 1,      /* session: what the group that it leaves has got is not for it */

@@ -86,7 +86,7 @@ enum wire_type {
 	/* init -> front */
 	MSG_FAILED = 1, /* a step failed: step, value = errno, aux; the box ends */
 	MSG_WARNING,    /* the same, but the box goes on */
-	MSG_HERE,       /* at a checkpoint: the init is there, and waits */
+	MSG_HERE,       /* at a checkpoint for which the front waits (STEP_CHECKPOINT_SPEAKS): the init is there */
 	MSG_READY,      /* all steps before the start are done (only with WIRE_HOLD) */
 	MSG_IDLE,       /* all steps are done, and there is no command to start */
 	MSG_EXEC,       /* the command has been executed; the sender's credentials carry its PID */

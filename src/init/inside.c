@@ -61,9 +61,9 @@ int inside_follow_front(struct box *b, int sig)
 
 static int step_checkpoint(struct box *b, const struct wire_step *step, uint32_t index)
 {
-	(void)step;
 	(void)index;
-	front_send(b, &(struct wire_msg){ .type = MSG_HERE }, WIRE_HEAD, 0);
+	if (step->flags & STEP_CHECKPOINT_SPEAKS)
+		front_send(b, &(struct wire_msg){ .type = MSG_HERE }, WIRE_HEAD, 0);
 	/* The front is gone, or gave up after a failure of its own: it has the words for that. */
 	if (inside_wait_for(b, MSG_GO) < 0)
 		_exit(PIDBOX_EXIT_FAILED);

@@ -109,7 +109,7 @@ NOT_FATAL = [
     (BOTH, ['--unshare', 'net'], 'init', 'socket', 1, (EPERM, EMFILE, ENOMEM), None, 'pidbox: warning: the step loopback'),
     (BOTH, ['--unshare', 'net'], 'init', 'ioctl', 1, (EPERM, ENODEV), (1, SIOCSIFFLAGS), 'pidbox: warning: the step loopback'),
     (BOTH, ['--proc', 'auto'], 'init', 'mount', 2, (EPERM, EACCES, ENOMEM, EINVAL), None, 'pidbox: warning: the step mount-proc'),
-    (BOTH, [], 'front', OPEN, 1, (ENOENT, EACCES, EPERM, EMFILE, ENOMEM), ('path0' if X86 else 'path1', '/proc/self/exe'), ''),
+    (BOTH, [], 'front', 'openat', 1, (ENOENT, EACCES, EPERM, EMFILE, ENOMEM), ('path1', '/proc/self/exe'), ''),
     (BOTH, [], 'front', 'memfd_create', 1, (EINVAL, ), None, ''),  # MFD_EXEC, before Linux 6.3
     (BOTH, ['--close-fds'], 'command', 'close_range', 1, (EINVAL, ENOSYS, EMFILE, ENOMEM), None, ''),  # then one by one
     (BOTH, ['--unshare', 'cgroup'], 'init', 'prctl', 0, (EINVAL, ), None, ''),
@@ -127,7 +127,7 @@ def action(role, call, which, err, arg):
 
 def no_file():
     """The command's init is the command's own file; without it comes the one in sealed memory."""
-    return ['--first', action('front', OPEN, 1, EACCES, ('path0' if X86 else 'path1', '/proc/self/exe'))[1]]
+    return ['--first', action('front', 'openat', 1, EACCES, ('path1', '/proc/self/exe'))[1]]
 
 
 def fatal(who, options, step, about, role, call, which, err, arg):

@@ -421,6 +421,10 @@ static void test_maps(void)
 		   caps >= 0 ? (unsigned long long)w->steps[caps].a : 0);
 		ok(plan->needs_go == (maps[i].op != STEP_MAP_SELF),
 		   "%s: a round trip only when the front has to do something", maps[i].name);
+		at = plan_find(plan, STEP_CHECKPOINT);
+		ok((at >= 0 && (w->steps[at].flags & STEP_CHECKPOINT_SPEAKS)) ==
+			   (maps[i].op == STEP_MAP_FRONT && maps[i].deny),
+		   "%s: the init speaks only to a front that waits for it", maps[i].name);
 		pidbox_plan_free(plan);
 	}
 }
