@@ -9,7 +9,6 @@
 #include "core/control_client.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -260,27 +259,19 @@ void claim_release(const struct rundir *dir, struct claim *claim, bool drop_reco
 /* ------------------------------------------------------------ sweeping */
 
 /*
- * A start is not to cost more the more boxes live, or have lived: each looks at a few entries, and one in so many at
- * all of them; where already the first entry is dear, one in so many looks at all.
+ * A start is not to cost more the more boxes live, or have lived: each goes on while it finds what is stale, and looks
+ * at a few entries in vain; one in so many looks at all of them. Where already the first entry is dear, one in so many
+ * looks at any.
  */
-enum {
-	LOOK_AT = 8,
-	A_NAME = 4,
-	IF_LARGE_ONE_IN = 16,
-	THOROUGH_ONE_IN = 8 * IF_LARGE_ONE_IN,
-	KEEP_RECORDS_S = 24 * 60 * 60
-};
+enum { LOOK_AT = 4, IF_LARGE_ONE_IN = 16, THOROUGH_ONE_IN = 8 * IF_LARGE_ONE_IN, KEEP_RECORDS_S = 24 * 60 * 60 };
 
-/* Whose number is in use may be another by now: who looks at all looks at that, too. */
-static bool socket_is_stale(const struct pidref *id, bool thorough)
+/* Whose number is in use may be another by now. */
+static bool socket_is_stale(const struct pidref *id)
 {
 	struct pidref now;
 	bool stale;
-	int r;
+	int r = pidref_open(id->pid, &now);
 
-	if (!thorough && (kill(id->pid, 0) == 0 || errno == EPERM))
-		return false;
-	r = pidref_open(id->pid, &now);
 	if (r < 0)
 		return r == -ESRCH;
 	stale = !pidref_same(&now, id) || pidref_has_ended(&now);
@@ -298,7 +289,7 @@ static bool record_is_old(const struct rundir *dir, const char *file)
 }
 
 /* Under the lock of the name, so that nobody takes it meanwhile. */
-static int sweep_name(const struct rundir *dir, const char *name)
+static bool sweep_name(const struct rundir *dir, const char *name)
 {
 	struct claim claim = CLAIM_NONE;
 	struct pidref holder;
@@ -308,30 +299,27 @@ static int sweep_name(const struct rundir *dir, const char *name)
 	if (fd == -EEXIST)
 		pidref_close(&holder);
 	if (fd < 0)
-		return A_NAME;
+		return false;
 	claim.fd = fd;
 	(void)snprintf(claim.name, sizeof(claim.name), "%s", name);
 	record_name(name, file);
 	claim_release(dir, &claim, record_is_old(dir, file));
-	return 1;
+	return true;
 }
 
-/* @return what it cost to look at it in vain, in kill(2)s about; 1 also where something was taken away */
-static int sweep_file(const struct rundir *dir, const char *file, bool thorough)
+/* @return it was stale, and is gone */
+static bool sweep_file(const struct rundir *dir, const char *file)
 {
 	size_t len = strcspn(file, ":");
 	struct pidref id;
 	char name[65];
 
-	if (pidref_parse(file, &id) == 0) {
-		if (socket_is_stale(&id, thorough))
-			(void)unlinkat(dir->fd, file, 0);
-		return 1;
-	}
+	if (pidref_parse(file, &id) == 0)
+		return socket_is_stale(&id) && unlinkat(dir->fd, file, 0) == 0;
 	if (len >= sizeof(name) || (file[len] == ':' && strcmp(file + len, ":exit") != 0))
-		return 1;
+		return false;
 	if (file[len] == ':' && !record_is_old(dir, file))
-		return 1;
+		return false;
 	memcpy(name, file, len);
 	name[len] = '\0';
 	return sweep_name(dir, name);
@@ -350,5 +338,5 @@ void claim_sweep(const struct rundir *dir, const char *but)
 	dir_begin(&it, dir->fd); /* nobody has read from it yet */
 	while ((left > 0 || thorough) && (e = dir_next(&it)) != NULL)
 		if (e->name[0] != '.' && strcmp(e->name, but) != 0)
-			left -= sweep_file(dir, e->name, thorough);
+			left -= !sweep_file(dir, e->name);
 }
