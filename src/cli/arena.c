@@ -22,7 +22,7 @@ void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void __wrap_free(void *old);
 
-enum { ARENA = 16 * 1024, LARGEST = 6 * 1024 };
+enum { ARENA = 24 * 1024, LARGEST = 10 * 1024 }; /* the largest is a plan that has grown once */
 
 /* Each block has its size before it. */
 struct head {

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOB_MAX = 256 * 1024 * 1024 };
+enum { BLOB_MAX = 256 * 1024 * 1024, FIRST = 4800 /* a plan with 2 KiB of environment */ };
 
 static int reserve(struct blob *b, size_t len)
 {
-	size_t size = b->size > 0 ? b->size : b->first > 0 ? b->first : 4064;
+	size_t size = b->size > 0 ? b->size : b->first > 0 ? b->first : FIRST;
 	char *data;
 
 	if (b->error != 0)
