@@ -37,13 +37,13 @@ static bool is_ours(const void *block)
 	return (uintptr_t)block >= (uintptr_t)arena && (uintptr_t)block < (uintptr_t)arena + ARENA;
 }
 
-/* Fresh memory of the arena is zero: no byte of it is given out twice. */
+/* Fresh memory of the arena is zero: no byte of it is given out twice. A block of no bytes, too, begins in it. */
 static void *take(size_t size)
 {
 	struct head *h = (void *)(arena + used);
 	size_t whole = sizeof(*h) + (size + 15) / 16 * 16;
 
-	if (size > LARGEST || whole > ARENA - used)
+	if (size > LARGEST || whole >= ARENA - used)
 		return NULL;
 	used += whole;
 	h->size = size;
