@@ -85,9 +85,8 @@ void fds_keep_only(const int *own, size_t n, bool keep_stdio)
 		if (kept > from)
 			close_gap(from, kept - 1);
 	}
-	null = keep_stdio
-		       ? -1
-		       : openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC); /* musl marks what open() gave once more */
+	/* By openat: musl marks what open() gave once more. */
+	null = keep_stdio ? -1 : openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
