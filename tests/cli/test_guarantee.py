@@ -243,7 +243,7 @@ def the_init_is_the_command_itself(t):
     file = t.path('pidbox')
     shutil.copy(t.pidbox, file)
     p = t.start([file, 'run', '--', 'sleep', '1000'])
-    t.command_of(p)
+    t.ok(until(lambda: comm(t.command_of(p)) == 'sleep 1000', 10), 'the command is executed')
     init = t.init_of(p)
     if t.mode == 'root':
         t.eq(os.readlink(f'/proc/{init}/exe'), file, 'the file of the init')
