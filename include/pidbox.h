@@ -44,6 +44,7 @@
 #ifndef PIDBOX_H
 #define PIDBOX_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -353,8 +354,8 @@ PIDBOX_API int pidbox_pidfd(const struct pidbox *box);
 /**
  * A descriptor that is readable when pidbox_next_event may have something. What the library has read already, or says
  * by itself, does not make it readable: pidbox_timeout_us is 0 then, so ask for both before each poll(2).
- * @return owned by the box; -EBADF once the other end is closed, with as_pid1 from the start of the command on, unless
- * it is reachable
+ * @return owned by the box; -EMFILE and others of epoll_create1(2), when it is made with the first call; -EBADF once
+ * the other end is closed, with as_pid1 from the start of the command on, unless it is reachable
  */
 PIDBOX_API int pidbox_event_fd(const struct pidbox *box);
 /** The terminal's master end with spec->tty (pty(7)). @return owned by the box; -EBADF without a terminal */
@@ -376,7 +377,8 @@ struct pidbox_info {
 	int64_t created_us, ready_us, exec_us; /**< since the call of pidbox_spawn; -1: not yet */
 	const char *containment;               /**< "pidns" */
 	const char *proc;                      /**< "fresh", "keep" or "none": what it became */
-	uint64_t reserved_[8];                 /**< room to grow */
+	uint64_t warnings;                     /**< steps that failed and were done without: see pidbox_get_step */
+	uint64_t reserved_[7];                 /**< room to grow */
 };
 /** What is known of a box by now; static strings. Works after its end, too. */
 PIDBOX_API void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret);
@@ -413,6 +415,18 @@ PIDBOX_API int pidbox_next_event(struct pidbox *box, struct pidbox_event *ret);
  * @return microseconds; 0: there is an event now; -1: for ever
  */
 PIDBOX_API int64_t pidbox_timeout_us(const struct pidbox *box);
+
+enum { PIDBOX_POLL_MAX = 16 };
+/**
+ * poll(2) for a caller that has a few descriptors to look after beside the box: it returns, too, when there may be
+ * something for pidbox_next_event, without one more descriptor (pidbox_event_fd is for loops of another kind) and
+ * with pidbox_timeout_us heeded.
+ * @param fds         the caller's own, as poll(2) has them; their revents are filled
+ * @param n           PIDBOX_POLL_MAX at most
+ * @param timeout_us  microseconds; negative: for ever
+ * @return 1: call pidbox_next_event; 0: not for the box; -EINVAL: too many; -errno of poll(2)
+ */
+PIDBOX_API int pidbox_poll(struct pidbox *box, struct pollfd *fds, size_t n, int64_t timeout_us);
 
 /**
  * Send a signal to the command; spec->signal_map applies (signal(7); with as_pid1 the kernel drops what PID 1 has no

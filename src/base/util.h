@@ -62,4 +62,10 @@ static inline int64_t later(int64_t t, int64_t us)
 	return __builtin_add_overflow(t, us, &sum) ? INT64_MAX : sum;
 }
 
+/* Of two durations; negative: for ever. */
+static inline int64_t sooner(int64_t a, int64_t b)
+{
+	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
+}
+
 #endif

@@ -261,7 +261,8 @@ static int start(struct run *run)
 		reporting_ready(&run->reporting, &info);
 	if (!spec->idle)
 		reporting_exec(&run->reporting, &info);
-	warn_of_steps(run->relay.box);
+	if (info.warnings > 0)
+		warn_of_steps(run->relay.box);
 	return 0;
 }
 

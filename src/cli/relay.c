@@ -6,7 +6,6 @@
 #include "cli/flow.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -84,7 +83,7 @@ static void take_events(struct loop *l)
 			break;
 		case PIDBOX_EVENT_RESULT:
 			l->result = true;
-			break;
+			return;
 		case PIDBOX_EVENT_NONE:
 			break;
 		}
@@ -99,18 +98,11 @@ static bool passes(int errnum)
 	return errnum == EINTR || errnum == ENOMEM || errnum == EAGAIN;
 }
 
-static int timeout_ms(const struct relay *r)
-{
-	int64_t us = pidbox_timeout_us(r->box);
-
-	return us < 0 ? -1 : us / 1000 >= INT_MAX ? INT_MAX : (int)((us + 999) / 1000);
-}
-
 int relay_run(struct relay *r, struct pidbox_result *ret)
 {
 	struct loop l = { .r = r };
-	enum { SIGNALS, EVENTS, INIT, FLOW, N = FLOW + FLOW_FDS };
-	int n, waited;
+	enum { SIGNALS, INIT, FLOW, N = FLOW + FLOW_FDS };
+	int of_box, waited;
 
 	flow_begin(&l.flow, r->tty);
 	if (r->tty >= 0)
@@ -118,19 +110,17 @@ int relay_run(struct relay *r, struct pidbox_result *ret)
 	for (;;) {
 		struct pollfd fds[N] = {
 			[SIGNALS] = { .fd = r->signals, .events = POLLIN },
-			[EVENTS] = { .fd = pidbox_event_fd(r->box), .events = POLLIN },
 			[INIT] = { .fd = pidbox_pidfd(r->box), .events = POLLIN },
 		};
 
 		flow_poll(&l.flow, &fds[FLOW]);
-		n = poll(fds, N, timeout_ms(r));
-		if (n < 0 && !passes(errno))
+		of_box = pidbox_poll(r->box, fds, N, -1);
+		if (of_box < 0 && !passes(-of_box))
 			break;
 		if (fds[SIGNALS].revents != 0)
 			take_signals(&l);
 		/* Bytes of the terminal tell nothing of the box, but must not keep it from what is due. */
-		if (n <= 0 || (fds[SIGNALS].revents | fds[EVENTS].revents | fds[INIT].revents) != 0 ||
-		    timeout_ms(r) == 0)
+		if (of_box != 0 || (fds[SIGNALS].revents | fds[INIT].revents) != 0 || pidbox_timeout_us(r->box) == 0)
 			take_events(&l);
 		flow_turn(&l.flow, &fds[FLOW]);
 		if (fds[INIT].revents != 0 || l.result)
@@ -149,16 +139,16 @@ int relay_hold(struct relay *r, int hold_fd)
 			{ .fd = hold_fd, .events = POLLIN },
 			{ .fd = r->signals, .events = POLLIN },
 			{ .fd = pidbox_pidfd(r->box), .events = POLLIN },
-			{ .fd = pidbox_event_fd(r->box), .events = POLLIN },
 		};
 		struct pidbox_event ev;
 		bool stop = false;
+		int sig, polled;
 		ssize_t n;
 		char byte;
-		int sig;
 
-		if (poll(fds, 4, timeout_ms(r)) < 0 && !passes(errno))
-			return -errno;
+		polled = pidbox_poll(r->box, fds, 3, -1);
+		if (polled < 0 && !passes(-polled))
+			return polled;
 		while (pidbox_next_event(r->box, &ev) > 0)
 			if (ev.type == PIDBOX_EVENT_RESULT)
 				return -ESRCH;

@@ -117,11 +117,13 @@ static int setup_message(struct pidbox *box, const struct wire_msg *msg, pid_t a
 	switch (msg->type) {
 	case MSG_FAILED:
 		box_abort(box);
-		return diagnose_step(box->plan, msg->step, msg->value, msg->aux, err);
+		return box_step_failed(box, msg->step, msg->value, msg->aux, err);
 	case MSG_WARNING:
-		if (msg->step < box->plan->n_rows)
-			box->plan->rows[msg->step].errnum = msg->value;
-		if (msg->step < box->plan->n_rows && box->plan->rows[msg->step].op == STEP_MOUNT_PROC)
+		if (msg->step >= box->plan->n_rows)
+			return 1;
+		box->warnings++;
+		box->plan->rows[msg->step].errnum = msg->value;
+		if (box->plan->rows[msg->step].op == STEP_MOUNT_PROC)
 			box->plan->proc = PIDBOX_PROC_KEEP;
 		return 1;
 	case MSG_TIMES:
@@ -211,7 +213,7 @@ static int spawn(const struct pidbox_spec *given, struct pidbox **ret, struct pi
 	int r = spec_take(given, &spec, err);
 
 	if (r == 0)
-		r = pidbox_plan(&spec, &plan, err);
+		r = plan_here(&spec, &plan, err);
 	if (r < 0)
 		return r;
 	box = box_new(&spec, plan);

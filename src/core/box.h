@@ -28,6 +28,7 @@ struct pidbox {
 	struct file_id init_file;
 	uint64_t pid_namespace;
 	char id[48];
+	uint32_t warnings; /* steps that failed and were done without */
 	int64_t t0_us, created_us, ready_us, exec_us;
 
 	int interrupt_fd;       /* see spec; -1: none */
@@ -62,6 +63,8 @@ struct pidbox {
 /* spawn.c */
 int box_start(struct pidbox *box, struct pidbox_error *err);
 void box_abort(struct pidbox *box);
+/* diagnose_step() for a row of the box's plan. */
+int box_step_failed(struct pidbox *box, size_t row, int errnum, int aux, struct pidbox_error *err);
 
 /* messages.c: one message of the init. @return 1, 0: none yet (or for ever: box->closed), -errno */
 int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about);
@@ -75,9 +78,7 @@ bool box_is_ending(const struct pidbox *box);
 bool box_init_has_ended(const struct pidbox *box);
 /* Wait until there is a message or the init has ended. */
 int box_poll(const struct pidbox *box, int64_t timeout_us);
-/* ... or a client has a request. */
-int box_poll_all(const struct pidbox *box, int64_t timeout_us);
-/* The init's end of the socket is closed. */
+/* The init's end of the socket is closed, or nothing more comes from there. */
 void box_set_closed(struct pidbox *box);
 /* The same while the box is set up. @return 0; -EINTR when the caller wants to give up (spec.interrupt_fd) */
 int box_poll_setup(struct pidbox *box, int64_t timeout_us);

@@ -29,14 +29,17 @@ struct request {
 	unsigned n_fds;
 };
 
+enum { OF_A_CLIENT = EPOLLIN | EPOLLRDHUP };
+
+/* Only who has asked for one descriptor has the epoll. */
 static int watch(const struct server *s, int op, int fd, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.fd = fd };
 
-	return sys_ret(epoll_ctl(s->events, op, fd, &ev));
+	return s->events >= 0 ? sys_ret(epoll_ctl(s->events, op, fd, &ev)) : 0;
 }
 
-int server_open(struct server *s, const struct sockaddr_un *address, int init_socket)
+int server_open(struct server *s, const struct sockaddr_un *address)
 {
 	int r;
 
@@ -48,18 +51,32 @@ int server_open(struct server *s, const struct sockaddr_un *address, int init_so
 		r = sys_ret(bind(s->listener, (const struct sockaddr *)address, sizeof(*address)));
 	if (r >= 0)
 		r = sys_ret(listen(s->listener, BACKLOG));
-	if (r >= 0) {
-		s->events = epoll_create1(EPOLL_CLOEXEC);
-		s->events = s->events < 0 ? -errno : io_above_stdio(s->events);
-		r = s->events;
-	}
-	if (r >= 0)
-		r = watch(s, EPOLL_CTL_ADD, s->listener, EPOLLIN);
-	if (r >= 0)
-		r = watch(s, EPOLL_CTL_ADD, init_socket, EPOLLIN);
 	if (r < 0)
 		server_close(s);
 	return r < 0 ? r : 0;
+}
+
+int server_event_fd(struct server *s, int init_socket)
+{
+	int r = 0;
+
+	if (s->events >= 0)
+		return s->events;
+	s->events = epoll_create1(EPOLL_CLOEXEC);
+	s->events = s->events < 0 ? -errno : io_above_stdio(s->events);
+	if (s->events < 0)
+		r = s->events;
+	if (r == 0 && s->listener >= 0)
+		r = watch(s, EPOLL_CTL_ADD, s->listener, s->muted_until == 0 ? EPOLLIN : 0);
+	if (r == 0 && init_socket >= 0)
+		r = watch(s, EPOLL_CTL_ADD, init_socket, EPOLLIN);
+	for (unsigned i = 0; r == 0 && i < s->n; i++)
+		r = watch(s, EPOLL_CTL_ADD, s->connections[i].fd, OF_A_CLIENT);
+	if (r == 0)
+		return s->events;
+	cleanup_close(&s->events);
+	s->events = -1;
+	return r;
 }
 
 /* ------------------------------------------------------------ connections */
@@ -383,7 +400,7 @@ static bool accept_some(struct server *s, struct pidbox *box)
 		/* Of another user nothing is wanted; it must not cost the place of one of ours. */
 		r = control_peer_user(fd, &peer);
 		if (r == 0)
-			r = make_room(s) < 0 || watch(s, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP) < 0 ? -EAGAIN : 0;
+			r = make_room(s) < 0 || watch(s, EPOLL_CTL_ADD, fd, OF_A_CLIENT) < 0 ? -EAGAIN : 0;
 		if (r < 0) {
 			answer(fd, r, 0);
 			(void)close(fd);
@@ -406,23 +423,69 @@ static void drop_the_slow(struct server *s)
 			drop(s, i);
 }
 
-void server_turn(struct server *s, struct pidbox *box)
+static void take(struct server *s, struct pidbox *box, int fd)
 {
-	struct epoll_event events[EVENTS_A_TURN];
-	int n = s->events >= 0 ? epoll_wait(s->events, events, EVENTS_A_TURN, 0) : 0;
-
-	for (int k = 0; k < n; k++) {
-		int fd = events[k].data.fd;
-
-		if (fd == s->listener)
-			(void)accept_some(s, box);
-		for (unsigned i = 0; i < s->n && fd != s->listener; i++) {
-			if (s->connections[i].fd == fd) {
-				serve(s, box, i);
-				break;
-			}
+	if (fd == s->listener)
+		(void)accept_some(s, box);
+	for (unsigned i = 0; i < s->n && fd != s->listener; i++) {
+		if (s->connections[i].fd == fd) {
+			serve(s, box, i);
+			break;
 		}
 	}
+}
+
+unsigned server_poll_begin(const struct server *s, struct pollfd *fds)
+{
+	unsigned n = 0;
+
+	if (s->listener >= 0 && s->muted_until == 0)
+		fds[n++] = (struct pollfd){ .fd = s->listener, .events = POLLIN };
+	for (unsigned i = 0; i < s->n; i++)
+		fds[n++] = (struct pollfd){ .fd = s->connections[i].fd, .events = POLLIN | POLLRDHUP };
+	return n;
+}
+
+bool server_poll_end(struct server *s, const struct pollfd *fds, unsigned n)
+{
+	s->quiet = true;
+	for (unsigned i = 0; i < n; i++)
+		if (fds[i].revents != 0)
+			s->quiet = false;
+	return !s->quiet;
+}
+
+/* The ready ones, by the epoll or without. @return how many */
+static int ready_ones(struct server *s, int ready[EVENTS_A_TURN])
+{
+	struct epoll_event events[EVENTS_A_TURN];
+	struct pollfd fds[SERVER_POLLFDS];
+	unsigned all;
+	int n = 0;
+
+	if (s->events >= 0) {
+		n = epoll_wait(s->events, events, EVENTS_A_TURN, 0);
+		for (int i = 0; i < n; i++)
+			ready[i] = events[i].data.fd;
+		return n;
+	}
+	all = s->quiet ? 0 : server_poll_begin(s, fds);
+	s->quiet = false; /* it tells of this once */
+	if (all == 0 || poll(fds, all, 0) <= 0)
+		return 0;
+	for (unsigned i = 0; i < all && n < EVENTS_A_TURN; i++)
+		if (fds[i].revents != 0)
+			ready[n++] = fds[i].fd;
+	return n;
+}
+
+void server_turn(struct server *s, struct pidbox *box)
+{
+	int ready[EVENTS_A_TURN];
+	int n = ready_ones(s, ready);
+
+	for (int i = 0; i < n; i++)
+		take(s, box, ready[i]);
 	if (s->n > s->n_waiting)
 		drop_the_slow(s);
 	unmute(s);

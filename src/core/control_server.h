@@ -6,6 +6,7 @@
 #ifndef CORE_CONTROL_SERVER_H
 #define CORE_CONTROL_SERVER_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -23,7 +24,9 @@ struct server_connection {
 };
 
 struct server {
-	int listener, events; /* an epoll of everything that the front waits for; -1: none */
+	int listener;
+	int events; /* an epoll of everything that the front waits for, for who has a loop of its own; -1: none */
+	bool quiet; /* the last poll(2) has found nobody */
 	struct server_connection connections[SERVER_CONNECTIONS];
 	unsigned n, n_waiting;
 	int shared[2];       /* where any number of others wait: our end, and what they get a copy of; -1: nobody */
@@ -35,8 +38,16 @@ struct pidbox;
 /** One that does nothing, and has nothing. */
 #define SERVER_NONE ((struct server){ .listener = -1, .events = -1, .shared = { -1, -1 } })
 
-/** Listen at an address, and watch the init's socket too. @return 0 or -errno, with nothing left */
-int server_open(struct server *s, const struct sockaddr_un *address, int init_socket);
+enum { SERVER_POLLFDS = 1 + SERVER_CONNECTIONS };
+
+/** Listen at an address. @return 0 or -errno, with nothing left */
+int server_open(struct server *s, const struct sockaddr_un *address);
+/** One descriptor for everything, the init's socket too (-1: it is closed). @return the server's own, or -errno */
+int server_event_fd(struct server *s, int init_socket);
+/** What to wait for by poll(2). @return how many there are, SERVER_POLLFDS at most */
+unsigned server_poll_begin(const struct server *s, struct pollfd *fds);
+/** @return has it found somebody? Without that the next turn does not look again. */
+bool server_poll_end(struct server *s, const struct pollfd *fds, unsigned n);
 /** Take requests, of those that are there already a bounded number. */
 void server_turn(struct server *s, struct pidbox *box);
 /** When something has to be done though nothing happens; 0: never. */

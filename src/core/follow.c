@@ -19,7 +19,7 @@ int pidbox_event_fd(const struct pidbox *box)
 {
 	int all = reach_event_fd(box);
 
-	return all >= 0 ? all : box->closed ? -EBADF : box->socket;
+	return all != -EBADF ? all : box->closed ? -EBADF : box->socket;
 }
 
 int pidbox_tty_fd(const struct pidbox *box)
@@ -37,6 +37,7 @@ size_t pidbox_fds(const struct pidbox *box, int *fds, size_t n)
 
 int pidbox_get_step(const struct pidbox *box, size_t index, struct pidbox_step *ret)
 {
+	plan_put_words(box->plan);
 	return pidbox_plan_step(box->plan, index, ret);
 }
 
@@ -67,7 +68,8 @@ static void running_message(struct pidbox *box, const struct wire_msg *msg, pid_
 	case MSG_LEAK:
 		box_take_leak(box, msg, about != box->init_pid ? about : 0);
 		break;
-	case MSG_RESULT:
+	case MSG_RESULT: /* the last that there is */
+		box_set_closed(box);
 		box->result = msg->result;
 		box->result.leaked = box->leaks;
 		box->result.n_leaked = box->n_leaks;

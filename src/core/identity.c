@@ -69,6 +69,7 @@ void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret)
 		.created_us = box->created_us,
 		.ready_us = box->ready_us,
 		.exec_us = box->exec_us,
+		.warnings = box->warnings,
 		.containment = "pidns",
 		.proc = plan_proc_word(box->plan->proc),
 	};

@@ -152,17 +152,9 @@ static bool is_readable(int fd)
 	return poll(&readable, 1, 0) > 0;
 }
 
-static int poll_with(const struct pidbox *box, int messages, int interrupt_fd, int64_t timeout_us)
+static int in_ms(int64_t us)
 {
-	struct pollfd fds[] = {
-		{ .fd = messages, .events = POLLIN },
-		{ .fd = box->pidfd, .events = POLLIN },
-		{ .fd = interrupt_fd, .events = POLLIN },
-	};
-	int ms = timeout_us < 0 ? -1 : timeout_us / 1000 >= INT_MAX ? INT_MAX : (int)((timeout_us + 999) / 1000);
-	int n = poll(fds, ARRAY_LEN(fds), ms);
-
-	return n < 0 ? -errno : n;
+	return us < 0 ? -1 : us / 1000 >= INT_MAX ? INT_MAX : (int)((us + 999) / 1000);
 }
 
 static int init_socket(const struct pidbox *box)
@@ -170,14 +162,40 @@ static int init_socket(const struct pidbox *box)
 	return box->closed ? -1 : box->socket;
 }
 
-int box_poll(const struct pidbox *box, int64_t timeout_us)
+static int poll_with(const struct pidbox *box, int interrupt_fd, int64_t timeout_us)
 {
-	return poll_with(box, init_socket(box), -1, timeout_us);
+	struct pollfd fds[] = {
+		{ .fd = init_socket(box), .events = POLLIN },
+		{ .fd = box->pidfd, .events = POLLIN },
+		{ .fd = interrupt_fd, .events = POLLIN },
+	};
+	int n = poll(fds, ARRAY_LEN(fds), in_ms(timeout_us));
+
+	return n < 0 ? -errno : n;
 }
 
-int box_poll_all(const struct pidbox *box, int64_t timeout_us)
+int box_poll(const struct pidbox *box, int64_t timeout_us)
 {
-	return poll_with(box, pidbox_event_fd(box), -1, timeout_us);
+	return poll_with(box, -1, timeout_us);
+}
+
+int pidbox_poll(struct pidbox *box, struct pollfd *fds, size_t n, int64_t timeout_us)
+{
+	struct pollfd all[PIDBOX_POLL_MAX + 1 + REACH_POLLFDS];
+	int64_t own_us = pidbox_timeout_us(box);
+	unsigned clients;
+	bool something;
+
+	if (n > PIDBOX_POLL_MAX)
+		return -EINVAL;
+	memcpy(all, fds, n * sizeof(*fds));
+	all[n] = (struct pollfd){ .fd = init_socket(box), .events = POLLIN };
+	clients = reach_poll_begin(box, &all[n + 1]);
+	if (poll(all, n + 1 + clients, in_ms(sooner(timeout_us, own_us))) < 0)
+		return -errno;
+	memcpy(fds, all, n * sizeof(*fds));
+	something = reach_poll_end(box, &all[n + 1], clients);
+	return something || all[n].revents != 0 || (own_us >= 0 && pidbox_timeout_us(box) == 0);
 }
 
 /* A signal must not end what is about to work, for the command may want it: the set-up has a second to come to its end.
@@ -191,7 +209,7 @@ int box_poll_setup(struct pidbox *box, int64_t timeout_us)
 		return -EINTR;
 	if (interrupted && (timeout_us < 0 || left < timeout_us))
 		timeout_us = left;
-	(void)poll_with(box, init_socket(box), interrupted ? -1 : box->interrupt_fd, timeout_us);
+	(void)poll_with(box, interrupted ? -1 : box->interrupt_fd, timeout_us);
 	if (!interrupted && box->interrupt_fd >= 0 && is_readable(box->interrupt_fd))
 		box->interrupted_us = now_us();
 	return 0;

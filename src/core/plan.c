@@ -5,13 +5,10 @@
 #include "base/util.h"
 #include "core/blob.h"
 #include "core/command.h"
-#include "core/image.h"
 #include "kern/caps.h"
 #include "kern/idmap.h"
-#include "kern/ns.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -25,34 +22,16 @@ struct maker {
 	struct wire_step steps[WIRE_MAX_STEPS];
 	bool user_ns, self_map;
 	bool waits_for_init; /* the front, before it writes the maps */
-	int error;
 };
 
-/* Add a row whose call is the table's; the returned step is to be filled with the numbers that its executor needs. */
-static struct wire_step *add_plain(struct maker *m, enum step_op op)
+/* Add a row; the returned step is to be filled with the numbers that its executor needs. */
+static struct wire_step *add(struct maker *m, enum step_op op)
 {
 	struct pidbox_plan *plan = m->plan;
 	struct wire_step *step = &m->steps[plan->n_rows];
 
 	plan->rows[plan->n_rows++] = (struct plan_row){ .op = op, .took_us = -1 };
 	*step = (struct wire_step){ .op = (uint16_t)op };
-	return step;
-}
-
-/* Add a row with a call of its own. */
-__attribute__((format(printf, 3, 4))) static struct wire_step *add(struct maker *m, enum step_op op, const char *call,
-								   ...)
-{
-	struct plan_row *row = &m->plan->rows[m->plan->n_rows];
-	struct wire_step *step = add_plain(m, op);
-	va_list ap;
-
-	va_start(ap, call);
-	if (vasprintf(&row->call, call, ap) < 0) {
-		row->call = NULL;
-		m->error = -ENOMEM;
-	}
-	va_end(ap);
 	return step;
 }
 
@@ -144,10 +123,7 @@ static void plan_maps(struct maker *m, bool after_clone)
 	(void)idmap_format(plan->uid_map.ranges, plan->uid_map.n, uids, sizeof(uids));
 	(void)idmap_format(plan->gid_map.ranges, plan->gid_map.n, gids, sizeof(gids));
 	plan->needs_go = !m->self_map;
-	step = add(m, op, "%s: uid_map \"%.*s\", gid_map \"%.*s\"%s",
-		   op == STEP_MAP_HELPER ? "newuidmap, newgidmap" : "write(/proc/PID/...)", (int)strcspn(uids, "\n"),
-		   uids, (int)strcspn(gids, "\n"), gids,
-		   op != STEP_MAP_HELPER && !privileged ? ", setgroups \"deny\"" : "");
+	step = add(m, op);
 	step->flags = !privileged && op != STEP_MAP_HELPER ? STEP_MAP_DENY_SETGROUPS : 0;
 	m->waits_for_init = op == STEP_MAP_FRONT && step->flags != 0;
 	step->text = blob_str(&m->blob, uids);
@@ -169,12 +145,7 @@ static void plan_caps(struct maker *m)
 		set |= CAPS_SYS_TIME;
 	if (s->user != NULL)
 		set |= CAPS_SETUID | CAPS_SETGID;
-	add(m, STEP_RAISE_CAPS,
-	    "capset(inheritable), prctl(PR_CAP_AMBIENT_RAISE): CAP_SYS_ADMIN, CAP_KILL, "
-	    "CAP_SYS_PTRACE%s%s%s",
-	    set & CAPS_NET_ADMIN ? ", CAP_NET_ADMIN" : "", set & CAPS_SYS_TIME ? ", CAP_SYS_TIME" : "",
-	    set & CAPS_SETUID ? ", CAP_SETUID, CAP_SETGID" : "")
-		->a = (int64_t)set;
+	add(m, STEP_RAISE_CAPS)->a = (int64_t)set;
 }
 
 /* ------------------------------------------------------------ front and child */
@@ -200,41 +171,31 @@ static bool is_named(const struct pidbox_spec *s)
 
 static void plan_outside(struct maker *m)
 {
-	char flags[256] = "";
-	size_t len = 0;
-
 	if (is_named(m->spec))
-		add(m, STEP_CLAIM, "open(\"%s\", O_CREAT), flock(LOCK_EX|LOCK_NB)", m->spec->name);
-	add_plain(m, STEP_CONNECT);
+		add(m, STEP_CLAIM);
+	add(m, STEP_CONNECT);
 	if (m->spec->as_pid1 && m->spec->front_forwards && !m->spec->tty)
-		add_plain(m, STEP_WITNESS);
-	add(m, STEP_LOAD_INIT, "%s",
-	    image_is_program() ? "open(\"/proc/self/exe\", O_RDONLY|O_CLOEXEC)"
-			       : "memfd_create(\"pidbox-init\", MFD_EXEC|MFD_ALLOW_SEALING|MFD_CLOEXEC), write(), "
-				 "fcntl(F_ADD_SEALS)");
+		add(m, STEP_WITNESS);
+	add(m, STEP_LOAD_INIT);
 	if (m->spec->tty)
-		add_plain(m, STEP_OPEN_TTY);
-	add_plain(m, STEP_SEND_PLAN);
-	/* A time namespace is made by the init: its offsets must be written before anybody is in it. */
-	for (size_t i = 0; i < ns_kinds_count; i++)
-		if (m->plan->kinds & ~(uint32_t)PIDBOX_NS_TIME & ns_kinds[i].bit)
-			len += (size_t)snprintf(flags + len, sizeof(flags) - len, "%s|", ns_kinds[i].flag_name);
-	add(m, STEP_CLONE, "clone(%sCLONE_VM|CLONE_VFORK|CLONE_PIDFD|SIGCHLD)", flags);
+		add(m, STEP_OPEN_TTY);
+	add(m, STEP_SEND_PLAN);
+	add(m, STEP_CLONE);
 	if (m->user_ns) {
 		choose_maps(m);
 		plan_maps(m, false);
 	}
 	plan_caps(m);
-	add_plain(m, STEP_EXEC_INIT);
+	add(m, STEP_EXEC_INIT);
 	if (m->user_ns)
 		plan_maps(m, true);
 	/* Without an entry a box with a name is none: its command waits for that. No other does. */
 	if (m->plan->needs_go && !is_named(m->spec))
-		add_plain(m, STEP_GO);
+		add(m, STEP_GO);
 	if (m->spec->reachable != PIDBOX_UNREACHABLE)
-		add_plain(m, STEP_ENTRY);
+		add(m, STEP_ENTRY);
 	if (is_named(m->spec))
-		add_plain(m, STEP_GO);
+		add(m, STEP_GO);
 	m->plan->needs_go |= is_named(m->spec);
 }
 
@@ -242,19 +203,15 @@ static void plan_outside(struct maker *m)
 
 static void plan_propagation(struct maker *m)
 {
-	static const struct {
-		unsigned long flag;
-		const char *name;
-	} how[] = {
-		[PIDBOX_PROPAGATION_SLAVE] = { MS_SLAVE, "MS_SLAVE" },
-		[PIDBOX_PROPAGATION_PRIVATE] = { MS_PRIVATE, "MS_PRIVATE" },
-		[PIDBOX_PROPAGATION_SHARED] = { MS_SHARED, "MS_SHARED" },
+	static const unsigned long how[] = {
+		[PIDBOX_PROPAGATION_SLAVE] = MS_SLAVE,
+		[PIDBOX_PROPAGATION_PRIVATE] = MS_PRIVATE,
+		[PIDBOX_PROPAGATION_SHARED] = MS_SHARED,
 	};
 	enum pidbox_propagation p = m->spec->propagation;
 
-	if (p == PIDBOX_PROPAGATION_UNCHANGED)
-		return;
-	add(m, STEP_PROPAGATION, "mount(NULL, \"/\", MS_REC|%s)", how[p].name)->a = (int64_t)(MS_REC | how[p].flag);
+	if (p != PIDBOX_PROPAGATION_UNCHANGED)
+		add(m, STEP_PROPAGATION)->a = (int64_t)(MS_REC | how[p]);
 }
 
 static void plan_mount_proc(struct maker *m)
@@ -264,15 +221,16 @@ static void plan_mount_proc(struct maker *m)
 	char options[64];
 
 	if (s->propagation == PIDBOX_PROPAGATION_SHARED || s->propagation == PIDBOX_PROPAGATION_UNCHANGED)
-		add_plain(m, STEP_PROC_PRIVATE);
+		add(m, STEP_PROC_PRIVATE);
+	step = add(m, STEP_MOUNT_PROC);
+	step->flags = s->proc == PIDBOX_PROC_AUTO ? STEP_PROC_AUTO : 0;
+	if (s->proc_hidepid == NULL && !s->proc_subset_pid)
+		return;
 	(void)snprintf(options, sizeof(options), "%s%s%s%s", s->proc_hidepid != NULL ? "hidepid=" : "",
 		       s->proc_hidepid != NULL ? s->proc_hidepid : "",
 		       s->proc_hidepid != NULL && s->proc_subset_pid ? "," : "",
 		       s->proc_subset_pid ? "subset=pid" : "");
-	step = add(m, STEP_MOUNT_PROC, "mount(\"proc\", \"/proc\", \"proc\", MS_NOSUID|MS_NODEV|MS_NOEXEC%s%s%s)",
-		   options[0] ? ", \"" : "", options, options[0] ? "\"" : "");
-	step->flags = s->proc == PIDBOX_PROC_AUTO ? STEP_PROC_AUTO : 0;
-	step->text = options[0] ? blob_str(&m->blob, options) : 0;
+	step->text = blob_str(&m->blob, options);
 }
 
 static void plan_time(struct maker *m)
@@ -289,8 +247,7 @@ static void plan_time(struct maker *m)
 	if (s->has_boottime)
 		(void)snprintf(text + len, sizeof(text) - (size_t)len, "boottime %lld %u\n",
 			       (long long)s->boottime.seconds, s->boottime.nanoseconds);
-	add(m, STEP_TIME_NS, "unshare(CLONE_NEWTIME)%s", text[0] ? ", write(/proc/self/timens_offsets)" : "")->text =
-		blob_str(&m->blob, text);
+	add(m, STEP_TIME_NS)->text = blob_str(&m->blob, text);
 }
 
 /* Steps that write to /proc/sys and /proc/self. */
@@ -299,11 +256,10 @@ static void plan_sysctls(struct maker *m)
 	const struct pidbox_spec *s = m->spec;
 
 	if (s->pid_max != 0)
-		add(m, STEP_PID_MAX, "write(/proc/sys/kernel/pid_max, \"%u\")", s->pid_max)->a = s->pid_max;
+		add(m, STEP_PID_MAX)->a = s->pid_max;
 	plan_time(m);
 	if (s->first_pid != 0)
-		add(m, STEP_FIRST_PID, "write(/proc/sys/kernel/ns_last_pid, \"%u\")", s->first_pid - 1)->a =
-			(int64_t)s->first_pid - 1;
+		add(m, STEP_FIRST_PID)->a = (int64_t)s->first_pid - 1;
 }
 
 static void plan_inside(struct maker *m)
@@ -315,11 +271,11 @@ static void plan_inside(struct maker *m)
 	bool sysctls_first = !fresh || s->proc_subset_pid;
 
 	if (m->plan->needs_go)
-		add_plain(m, STEP_CHECKPOINT)->flags = m->waits_for_init ? STEP_CHECKPOINT_SPEAKS : 0;
+		add(m, STEP_CHECKPOINT)->flags = m->waits_for_init ? STEP_CHECKPOINT_SPEAKS : 0;
 	if (kinds & PIDBOX_NS_NET)
-		add_plain(m, STEP_LOOPBACK);
+		add(m, STEP_LOOPBACK);
 	if (s->hostname != NULL)
-		add(m, STEP_HOSTNAME, "sethostname(\"%s\")", s->hostname)->text = blob_str(&m->blob, s->hostname);
+		add(m, STEP_HOSTNAME)->text = blob_str(&m->blob, s->hostname);
 	if (kinds & PIDBOX_NS_MOUNT)
 		plan_propagation(m);
 	if (sysctls_first)
@@ -327,15 +283,15 @@ static void plan_inside(struct maker *m)
 	if (fresh)
 		plan_mount_proc(m);
 	if (s->proc == PIDBOX_PROC_NONE)
-		add_plain(m, STEP_HIDE_PROC);
+		add(m, STEP_HIDE_PROC);
 	if (!sysctls_first)
 		plan_sysctls(m);
 	if (s->hold)
-		add_plain(m, STEP_HOLD);
+		add(m, STEP_HOLD);
 	if (s->idle)
-		add_plain(m, STEP_IDLE);
+		add(m, STEP_IDLE);
 	else if (!s->as_pid1)
-		add(m, STEP_START, kinds & PIDBOX_NS_TIME ? "clone(CLONE_VFORK)" : "clone(CLONE_VM|CLONE_VFORK)");
+		add(m, STEP_START);
 }
 
 /* ------------------------------------------------------------ command */
@@ -356,10 +312,7 @@ static bool groups_are_there(const struct maker *m, uint32_t gid)
 
 static void plan_user(struct maker *m, const struct user_ids *user)
 {
-	if (groups_are_there(m, user->gid))
-		add(m, STEP_USER, "setresgid(%u), setresuid(%u)", user->gid, user->uid)->flags = STEP_USER_KEEP_GROUPS;
-	else
-		add(m, STEP_USER, "setgroups(%zu), setresgid(%u), setresuid(%u)", user->n_groups, user->gid, user->uid);
+	add(m, STEP_USER)->flags = groups_are_there(m, user->gid) ? STEP_USER_KEEP_GROUPS : 0;
 }
 
 /* An idle box has these too: what is started in it later is this user, there. */
@@ -370,39 +323,28 @@ static void plan_who(struct maker *m)
 	if (s->user != NULL)
 		plan_user(m, m->facts->user);
 	if (s->chdir != NULL)
-		add(m, STEP_CHDIR, "chdir(\"%s\")", s->chdir)->text = blob_str(&m->blob, s->chdir);
+		add(m, STEP_CHDIR)->text = blob_str(&m->blob, s->chdir);
 	if (plan_find(m->plan, STEP_RAISE_CAPS) >= 0)
-		add_plain(m, STEP_DROP_CAPS);
-}
-
-static void plan_close_fds(struct maker *m)
-{
-	char kept[WIRE_MAX_KEEP * sizeof(", 2147483647")] = "";
-	size_t len = 0;
-
-	for (size_t i = 0; i < m->spec->n_keep_fds; i++)
-		len += (size_t)snprintf(kept + len, sizeof(kept) - len, ", %d", m->spec->keep_fds[i]);
-	add(m, STEP_CLOSE_FDS, "close_range() but for 0, 1, 2%s", kept);
+		add(m, STEP_DROP_CAPS);
 }
 
 static void plan_command(struct maker *m)
 {
 	const struct pidbox_spec *s = m->spec;
-	const char *shown = s->argv != NULL && s->argv[0] != NULL ? s->argv[0] : "the shell";
 
 	if (s->idle) {
 		plan_who(m);
 		return;
 	}
 	if (s->tty)
-		add_plain(m, STEP_SESSION);
+		add(m, STEP_SESSION);
 	if (s->tty || s->stdio != NULL)
-		add_plain(m, STEP_STDIO);
+		add(m, STEP_STDIO);
 	plan_who(m);
 	if (!s->inherit_fds)
-		plan_close_fds(m);
-	add_plain(m, STEP_SIGNALS);
-	add(m, STEP_EXEC, "execve(\"%s\")", shown);
+		add(m, STEP_CLOSE_FDS);
+	add(m, STEP_SIGNALS);
+	add(m, STEP_EXEC);
 }
 
 /* ------------------------------------------------------------ the whole */
@@ -494,7 +436,7 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	command_build(&m.blob, spec, facts, &tables);
 	if (spec->name != NULL)
 		tables.name = blob_str(&m.blob, spec->name);
-	r = m.blob.error != 0 ? m.blob.error : m.error;
+	r = m.blob.error;
 	plan->wire = (struct wire_plan *)(void *)m.blob.data;
 	if (r < 0) {
 		pidbox_plan_free(plan);
@@ -508,6 +450,7 @@ int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, st
 	plan->wire->paths = tables.paths;
 	plan->wire->name = tables.name;
 	plan->file = tables.file;
+	plan->default_shell = spec->argv == NULL || spec->argv[0] == NULL;
 	*ret = plan;
 	return 0;
 }
@@ -520,55 +463,29 @@ int plan_find(const struct pidbox_plan *plan, enum step_op op)
 	return -1;
 }
 
-const char *plan_call(const struct pidbox_plan *plan, size_t index)
-{
-	const struct plan_row *row = &plan->rows[index];
-
-	return row->call != NULL ? row->call : step_words[row->op].call;
-}
-
-void plan_describe(const struct pidbox_plan *plan, size_t index, struct pidbox_step *ret)
-{
-	const struct plan_row *row = &plan->rows[index];
-	const struct step_words *words = &step_words[row->op];
-
-	*ret = (struct pidbox_step){
-		.side = step_rows[row->op].side,
-		.name = step_rows[row->op].name,
-		.call = plan_call(plan, index),
-		.does = words->does,
-		.rule = words->rule,
-		.took_us = row->took_us,
-		.errnum = row->errnum,
-		.done = row->done,
-	};
-	/* Without an init the process that was PID 1 all along does the last steps. */
-	if (plan->as_pid1 && ret->side == PIDBOX_SIDE_COMMAND)
-		ret->side = PIDBOX_SIDE_INIT;
-}
-
-int pidbox_plan(const struct pidbox_spec *given, struct pidbox_plan **ret, struct pidbox_error *err)
+int plan_here(const struct pidbox_spec *spec, struct pidbox_plan **ret, struct pidbox_error *err)
 {
 	struct plan_facts facts = { 0 };
-	struct pidbox_spec spec;
-	int r = spec_take(given, &spec, err);
+	int r = spec_check(spec, err);
 
 	if (r == 0)
-		r = spec_check(&spec, err);
+		r = facts_gather(spec, &facts, err);
 	if (r == 0)
-		r = facts_gather(&spec, &facts, err);
-	if (r == 0)
-		r = plan_make(&spec, &facts, ret, err);
+		r = plan_make(spec, &facts, ret, err);
 	facts_release(&facts);
 	return r;
 }
 
-int pidbox_plan_step(const struct pidbox_plan *plan, size_t index, struct pidbox_step *ret)
+int pidbox_plan(const struct pidbox_spec *given, struct pidbox_plan **ret, struct pidbox_error *err)
 {
-	if (index >= plan->n_rows)
-		return -ENOENT;
-	plan_describe(plan, index, ret);
-	return 0;
+	struct pidbox_spec spec;
+	int r = spec_take(given, &spec, err);
+
+	if (r == 0)
+		r = plan_here(&spec, ret, err);
+	if (r == 0)
+		plan_put_words(*ret);
+	return r;
 }
 
 void pidbox_plan_free(struct pidbox_plan *plan)

@@ -35,7 +35,7 @@ struct plan_facts {
 
 struct plan_row {
 	enum step_op op;
-	char *call;      /* the system call in words; NULL: as the table of steps has it */
+	char *call;      /* the system call in words, by plan_put_words(); NULL: as the table of steps has it */
 	int64_t took_us; /* -1 */
 	int errnum;
 	bool done;
@@ -49,7 +49,8 @@ struct pidbox_plan {
 	bool needs_go;          /* the front has something to do after the clone */
 	struct plan_map uid_map, gid_map;
 	enum pidbox_proc proc;
-	bool as_pid1, idle;
+	bool as_pid1, idle, default_shell;
+	bool worded;       /* the rows have their words */
 	uint8_t reachable; /* enum pidbox_reachable */
 	bool replace;
 	char helper_words[256]; /* what newuidmap or newgidmap said when it refused */
@@ -58,10 +59,14 @@ struct pidbox_plan {
 
 int plan_make(const struct pidbox_spec *spec, const struct plan_facts *facts, struct pidbox_plan **ret,
 	      struct pidbox_error *err);
+/** plan_make() for here and now, of a whole spec. */
+int plan_here(const struct pidbox_spec *spec, struct pidbox_plan **ret, struct pidbox_error *err);
 /** Row number of an operation, -1 when the plan has none. */
 int plan_find(const struct pidbox_plan *plan, enum step_op op);
 /** What the record calls a kind of /proc. */
 const char *plan_proc_word(enum pidbox_proc proc);
+/** Give each row its system call in words. Out of memory, a row keeps those of the table. */
+void plan_put_words(struct pidbox_plan *plan);
 /** The system call of row number index, in words. */
 const char *plan_call(const struct pidbox_plan *plan, size_t index);
 /** Describe row number index. */

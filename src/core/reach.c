@@ -90,9 +90,9 @@ static int listen_at(struct reach *reach, const struct pidbox *box)
 	if (!rundir_path(&reach->dir, "", path, sizeof(path)))
 		return -ENAMETOOLONG;
 	rundir_address(reach->dir.fd, path, box->id, &address);
-	r = server_open(&reach->server, &address, box->socket);
+	r = server_open(&reach->server, &address);
 	if (r == -EADDRINUSE && unlinkat(reach->dir.fd, box->id, 0) == 0)
-		r = server_open(&reach->server, &address, box->socket);
+		r = server_open(&reach->server, &address);
 	reach->bound = r == 0;
 	return r;
 }
@@ -182,7 +182,17 @@ int reach_open(struct pidbox *box, struct pidbox_error *err)
 
 int reach_event_fd(const struct pidbox *box)
 {
-	return box->reach != NULL ? box->reach->server.events : -1;
+	return box->reach != NULL ? server_event_fd(&box->reach->server, box->closed ? -1 : box->socket) : -EBADF;
+}
+
+unsigned reach_poll_begin(const struct pidbox *box, struct pollfd *fds)
+{
+	return box->reach != NULL ? server_poll_begin(&box->reach->server, fds) : 0;
+}
+
+bool reach_poll_end(struct pidbox *box, const struct pollfd *fds, unsigned n)
+{
+	return box->reach != NULL && server_poll_end(&box->reach->server, fds, n);
 }
 
 void reach_forget_init(struct pidbox *box)

@@ -9,6 +9,8 @@
 #ifndef CORE_REACH_H
 #define CORE_REACH_H
 
+#include "core/control_server.h"
+
 #include <pidbox.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,8 +21,14 @@ struct pidbox;
 int reach_claim(struct pidbox *box, struct pidbox_error *err);
 /** @return 0; 1: it has no name, and nobody will reach it; -errno with err filled */
 int reach_open(struct pidbox *box, struct pidbox_error *err);
-/** What is readable when there is something for the front, from it or from a client; -1: no entry. */
+/** What is readable when there is something for the front, from it or from a client. @return -EBADF: no entry; -errno
+ */
 int reach_event_fd(const struct pidbox *box);
+enum { REACH_POLLFDS = SERVER_POLLFDS };
+/** The same for poll(2): what of clients to wait for. @return how many, REACH_POLLFDS at most */
+unsigned reach_poll_begin(const struct pidbox *box, struct pollfd *fds);
+/** @return is there something? Without it the next turn does not look again. */
+bool reach_poll_end(struct pidbox *box, const struct pollfd *fds, unsigned n);
 /** The init says nothing more. */
 void reach_forget_init(struct pidbox *box);
 /** Take requests; bounded. */

@@ -72,6 +72,12 @@ static void reap(struct pidbox *box)
 	box->reaped = true;
 }
 
+int box_step_failed(struct pidbox *box, size_t row, int errnum, int aux, struct pidbox_error *err)
+{
+	plan_put_words(box->plan);
+	return diagnose_step(box->plan, row, errnum, aux, err);
+}
+
 void box_abort(struct pidbox *box)
 {
 	if (box->pidfd < 0 || box->reaped)
@@ -503,7 +509,7 @@ int box_start(struct pidbox *box, struct pidbox_error *err)
 	if (r < 0) {
 		box_abort(box);
 		if (!s.worded)
-			return diagnose_step(box->plan, (size_t)s.failed_row, -r, 0, err);
+			return box_step_failed(box, (size_t)s.failed_row, -r, 0, err);
 		if (err != NULL)
 			(void)snprintf(err->step, sizeof(err->step), "%s",
 				       step_rows[box->plan->rows[s.failed_row].op].name);

@@ -90,11 +90,6 @@ static void finish(struct pidbox *box)
 	result_of_killed(box);
 }
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
-}
-
 /* What only the front knows. A SIGKILL that nobody here has sent may have been the kernel's, for want of memory. */
 static void complete_result(struct pidbox *box)
 {
@@ -112,10 +107,11 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 {
 	const int64_t patience_us = 10 * US_PER_S;
 	int64_t until = timeout_us >= 0 ? later(now_us(), timeout_us) : 0, held_up_from = 0;
+	/* The end first, then what is left to read: everything was sent before the end. */
+	bool ended = !box->reaped && box_init_has_ended(box);
 
 	while (!box->reaped) {
-		/* The end first, then what is left to read: everything was sent before the end. */
-		bool ended = box_init_has_ended(box);
+		struct pollfd init = { .fd = box->pidfd, .events = POLLIN };
 		struct pidbox_event ev;
 		int64_t left;
 
@@ -143,7 +139,7 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 			}
 			left = sooner(left, patience_us);
 		}
-		(void)box_poll_all(box, sooner(left, pidbox_timeout_us(box)));
+		ended = pidbox_poll(box, &init, 1, left) >= 0 && init.revents != 0;
 	}
 	complete_result(box);
 	reach_end(box);

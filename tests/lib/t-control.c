@@ -94,17 +94,21 @@ static int answer_of(pid_t pid)
 
 /* ------------------------------------------------------------ hosts */
 
-/* A host's loop, until it hears of the end or its time is over. @return did it hear? */
-static bool loop(struct pidbox *box, int ms)
+/* A host's loop, with the one descriptor or by pidbox_poll, until it hears of the end or its time is over. @return did
+ * it hear? */
+static bool loop(struct pidbox *box, bool polls, int ms)
 {
 	int64_t until = now_us() + (int64_t)ms * MS;
 
 	while (now_us() < until) {
 		int64_t left = until - now_us(), us = pidbox_timeout_us(box);
-		struct pollfd fd = { .fd = pidbox_event_fd(box), .events = POLLIN };
+		struct pollfd fd = { .fd = polls ? -1 : pidbox_event_fd(box), .events = POLLIN };
 		struct pidbox_event ev;
 
-		(void)poll(&fd, 1, (int)((us >= 0 && us < left ? us : left) / MS + 1));
+		if (polls)
+			(void)pidbox_poll(box, NULL, 0, left);
+		else
+			(void)poll(&fd, 1, (int)((us >= 0 && us < left ? us : left) / MS + 1));
 		while (pidbox_next_event(box, &ev) > 0)
 			if (ev.type == PIDBOX_EVENT_RESULT)
 				return true;
@@ -112,25 +116,27 @@ static bool loop(struct pidbox *box, int ms)
 	return false;
 }
 
-static void by_the_loop(bool as_pid1)
+static void by_the_loop(bool as_pid1, bool polls)
 {
 	struct pidbox_spec spec = SPEC(.argv = sleeper, .reachable = PIDBOX_REACHABLE, .as_pid1 = as_pid1);
-	const char *words = as_pid1 ? "as PID 1, by the loop" : "by the loop";
+	const char *words = as_pid1 ? "as PID 1, by the loop" : polls ? "by pidbox_poll" : "by the loop";
 	struct pidbox *box = start(&spec);
 	struct pidbox_result res;
 	pid_t first, second;
 
 	if (box == NULL)
 		return;
-	ok(pidbox_event_fd(box) >= 0, "%s: there is a descriptor to poll", words);
-	ok(!readable_within(pidbox_event_fd(box), 100), "%s: it is not readable without reason", words);
+	if (!polls) {
+		ok(pidbox_event_fd(box) >= 0, "%s: there is a descriptor to poll", words);
+		ok(!readable_within(pidbox_event_fd(box), 100), "%s: it is not readable without reason", words);
+	}
 	first = client(box, SIGNAL, SIGWINCH);
-	ok(!loop(box, 500), "%s: a signal that ends nothing", words);
+	ok(!loop(box, polls, 500), "%s: a signal that ends nothing", words);
 	ok(answer_of(first) == DONE, "%s: who sent it is answered", words);
 	first = client(box, WAIT, 0);
-	ok(!loop(box, 300), "%s: somebody waits", words);
+	ok(!loop(box, polls, 300), "%s: somebody waits", words);
 	second = client(box, KILL, 0);
-	ok(loop(box, 20000), "%s: the loop hears of the end", words);
+	ok(loop(box, polls, 20000), "%s: the loop hears of the end", words);
 	ok(pidbox_wait(box, PIDBOX_DEFAULT, &res) == 0 && res.reason == PIDBOX_REASON_KILLED, "%s: it was killed",
 	   words);
 	ok(answer_of(second) == DONE, "%s: who killed it is answered", words);
@@ -242,8 +248,9 @@ int main(void)
 	if (mkdtemp(runtime) == NULL || setenv("PIDBOX_RUNTIME_DIR", runtime, 1) < 0)
 		return tap_skip_all("no directory for the runtime");
 	fds = count_fds();
-	by_the_loop(false);
-	by_the_loop(true);
+	by_the_loop(false, false);
+	by_the_loop(false, true);
+	by_the_loop(true, false);
 	by_wait(false);
 	by_wait(true);
 	names();

@@ -56,6 +56,45 @@ static void both_descriptors(void)
 	pidbox_free(box);
 }
 
+/* pidbox_poll beside a descriptor of the caller's. */
+static void polled(void)
+{
+	struct pidbox_spec spec = SPEC(.argv = brief);
+	struct pidbox *box = start(&spec);
+	struct pidbox_event ev = { .type = PIDBOX_EVENT_NONE };
+	struct pollfd fds[PIDBOX_POLL_MAX + 1];
+	struct pidbox_result res;
+	int pair[2], r = 0, turns = 0;
+	int64_t from;
+
+	if (box == NULL || pipe(pair) < 0)
+		return;
+	for (size_t i = 0; i < LEN(fds); i++)
+		fds[i] = (struct pollfd){ .fd = -1 };
+	fds[PIDBOX_POLL_MAX - 1] = (struct pollfd){ .fd = pair[0], .events = POLLIN };
+	ok(pidbox_poll(box, fds, PIDBOX_POLL_MAX + 1, 0) == -EINVAL,
+	   "pidbox_poll: more descriptors than there is room");
+	ok(pidbox_poll(box, fds, PIDBOX_POLL_MAX, 0) == 0 && fds[PIDBOX_POLL_MAX - 1].revents == 0,
+	   "pidbox_poll: nothing yet");
+	from = now_us();
+	ok(pidbox_poll(box, fds, PIDBOX_POLL_MAX, 10 * MS) == 0 && now_us() - from >= 10 * MS,
+	   "pidbox_poll: nothing for ten milliseconds");
+	ok(write(pair[1], "x", 1) == 1 && pidbox_poll(box, fds, PIDBOX_POLL_MAX, -1) == 0 &&
+		   fds[PIDBOX_POLL_MAX - 1].revents == POLLIN,
+	   "pidbox_poll: the caller's own descriptor, and not the box");
+	while (ev.type != PIDBOX_EVENT_RESULT && turns++ < 100) {
+		r = pidbox_poll(box, NULL, 0, 5000 * MS);
+		if (r != 1 || pidbox_next_event(box, &ev) < 0)
+			break;
+	}
+	ok(ev.type == PIDBOX_EVENT_RESULT && turns < 5, "pidbox_poll: the result (%d after %d turns)", r, turns);
+	ok(pidbox_poll(box, NULL, 0, 0) == 0, "pidbox_poll: that was the last event");
+	ok(pidbox_wait(box, PIDBOX_DEFAULT, &res) == 0 && res.exit_code == 5, "and the wait has it");
+	close(pair[0]);
+	close(pair[1]);
+	pidbox_free(box);
+}
+
 static void timeouts(void)
 {
 	struct pidbox_spec spec = SPEC(.argv = sleeper);
@@ -305,6 +344,7 @@ int main(void)
 	own_loop(false);
 	own_loop(true);
 	both_descriptors();
+	polled();
 	timeouts();
 	info();
 	signals();

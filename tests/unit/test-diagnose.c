@@ -65,6 +65,7 @@ static struct pidbox_plan *make(const struct pidbox_spec *spec, const struct pla
 		(void)ok(false, "a plan is refused: %s", err.what);
 		exit(tap_end());
 	}
+	plan_put_words(plan);
 	return plan;
 }
 

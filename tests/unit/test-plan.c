@@ -64,6 +64,7 @@ static struct pidbox_plan *make(const struct pidbox_spec *spec, const struct pla
 		(void)ok(false, "a plan is refused: %s", err.what);
 		exit(tap_end());
 	}
+	plan_put_words(plan);
 	return plan;
 }
 
@@ -241,7 +242,7 @@ static bool sides_in_order(const struct pidbox_plan *plan)
 			return false;
 		if (step.side == PIDBOX_SIDE_COMMAND && i < start)
 			return false;
-		if (step.call == NULL || step.does[0] == '\0' || step.rule == NULL || step.took_us != -1 || step.done)
+		if (step.call[0] == '\0' || step.does[0] == '\0' || step.rule == NULL || step.took_us != -1 || step.done)
 			return false;
 	}
 	return true;
