@@ -24,12 +24,18 @@ static void flush(struct sink *s)
 
 void sink_bytes(struct sink *s, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
+	while (len > 0) {
+		size_t n;
+
 		if (s->fd >= 0 && s->len == s->size)
 			flush(s);
-		if (s->len < s->size)
-			s->buf[s->len] = text[i];
-		s->len++;
+		n = s->len >= s->size ? 0 : s->size - s->len < len ? s->size - s->len : len;
+		memcpy(s->buf + s->len, text, n);
+		if (n == 0) /* cut off, and counted */
+			n = len;
+		s->len += n;
+		text += n;
+		len -= n;
 	}
 }
 

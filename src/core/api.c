@@ -88,6 +88,8 @@ static void command_started(struct pidbox *box, pid_t about)
 	box->held = false;
 	box->has_started = true;
 	box->exec_us = now_us() - box->t0_us;
+	if (box->ready_us < 0)
+		box->ready_us = box->exec_us;
 	if (box->plan->as_pid1) {
 		box->command_pid = box->init_pid;
 		pid1_started(box);
@@ -139,11 +141,12 @@ static int setup_message(struct pidbox *box, const struct wire_msg *msg, pid_t a
 		idle_started(box);
 		return 0;
 	case MSG_EXEC:
-		if (box->ready_us < 0)
-			box->ready_us = now_us() - box->t0_us;
 		/* Without an init the real sign is the end of the socket: it is closed by the exec. */
-		if (box->plan->as_pid1)
+		if (box->plan->as_pid1) {
+			if (box->ready_us < 0)
+				box->ready_us = now_us() - box->t0_us;
 			return 1;
+		}
 		command_started(box, about);
 		return 0;
 	default:
@@ -163,6 +166,9 @@ static int wait_for_setup(struct pidbox *box, struct pidbox_error *err)
 	bool exec_announced = false; /* as PID 1: the end of the socket comes next */
 	int r = 1;
 
+	/* It has only just begun: there is nothing yet. */
+	if (!box->closed && box->n_queue == 0 && box_poll_setup(box, -1) == -EINTR)
+		return setup_interrupted(box, err);
 	while (r == 1) {
 		struct wire_msg msg;
 		pid_t about;

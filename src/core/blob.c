@@ -32,7 +32,7 @@ uint32_t blob_add(struct blob *b, const void *bytes, size_t len)
 {
 	size_t at = b->len;
 
-	if (reserve(b, len) < 0)
+	if ((b->error != 0 || len > b->size - at) && reserve(b, len) < 0)
 		return 0;
 	if (bytes != NULL)
 		memcpy(b->data + at, bytes, len);

@@ -76,11 +76,10 @@ int box_send(struct pidbox *box, const struct wire_msg *msg, size_t size);
 /* Nothing can keep the box any more: the init has said so or is gone, or the command has been killed as PID 1. */
 bool box_is_ending(const struct pidbox *box);
 bool box_init_has_ended(const struct pidbox *box);
-/* Wait until there is a message or the init has ended. */
-int box_poll(const struct pidbox *box, int64_t timeout_us);
 /* The init's end of the socket is closed, or nothing more comes from there. */
 void box_set_closed(struct pidbox *box);
-/* The same while the box is set up. @return 0; -EINTR when the caller wants to give up (spec.interrupt_fd) */
+/* Wait until there is a message or the init has ended, while the box is set up. @return 0; -EINTR when the caller wants
+ * to give up (spec.interrupt_fd) */
 int box_poll_setup(struct pidbox *box, int64_t timeout_us);
 void box_take_leak(struct pidbox *box, const struct wire_msg *msg, pid_t pid);
 

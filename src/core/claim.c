@@ -325,11 +325,10 @@ static bool sweep_file(const struct rundir *dir, const char *file)
 	return sweep_name(dir, name);
 }
 
-void claim_sweep(const struct rundir *dir, const char *but)
+void claim_sweep(const struct rundir *dir, const char *but, int64_t lot)
 {
 	struct dir_iter it;
 	const struct sys_dirent64 *e;
-	int64_t lot = now_us();
 	bool thorough = lot % THOROUGH_ONE_IN == 0;
 	int left = LOOK_AT;
 

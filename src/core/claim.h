@@ -38,8 +38,9 @@ void claim_release(const struct rundir *dir, struct claim *claim, bool drop_reco
  * Take away what fronts have left that could not do it themselves: sockets and names of boxes that have ended, records
  * that are older than a day.
  * @param but  a socket that is not looked at
+ * @param lot  any number: it decides how thorough this is
  */
-void claim_sweep(const struct rundir *dir, const char *but);
+void claim_sweep(const struct rundir *dir, const char *but, int64_t lot);
 
 /** The boot's id (random(4)). @return length, 0: not to be read */
 size_t claim_boot_id(char buf[40]);

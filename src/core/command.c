@@ -66,10 +66,11 @@ static bool set_again_later(const char *const *entry)
 
 static uint32_t build_env(struct blob *b, const struct pidbox_spec *s, const char *const *base)
 {
+	bool all = s->set_env == NULL && s->unset_env == NULL && !s->clear_env;
 	struct offsets list = { 0 };
 
 	for (; base != NULL && *base != NULL; base++)
-		if (passes(s, *base))
+		if (all || passes(s, *base))
 			push(b, &list, blob_str(b, *base));
 	for (const char *const *p = s->set_env; p != NULL && *p != NULL; p++)
 		if (env_value(*p) != NULL && !set_again_later(p))
@@ -116,10 +117,11 @@ void command_build(struct blob *b, const struct pidbox_spec *spec, const struct 
 		   struct command_tables *ret)
 {
 	const char *const *base = spec->envp != NULL ? spec->envp : facts->environ;
-	const char *shell = env_lookup(spec, base, "SHELL");
+	bool of_a_shell = spec->argv == NULL || spec->argv[0] == NULL;
+	const char *shell = of_a_shell ? env_lookup(spec, base, "SHELL") : NULL;
 	const char *path = env_lookup(spec, base, "PATH");
 	const char *default_argv[] = { shell != NULL && shell[0] != '\0' ? shell : "/bin/sh", NULL };
-	const char *const *argv = spec->argv != NULL && spec->argv[0] != NULL ? spec->argv : default_argv;
+	const char *const *argv = of_a_shell ? default_argv : spec->argv;
 	struct offsets list = { 0 }, none = { 0 };
 
 	ret->envp = build_env(b, spec, base);

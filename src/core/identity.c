@@ -73,5 +73,5 @@ void pidbox_get_info(const struct pidbox *box, struct pidbox_info *ret)
 		.containment = "pidns",
 		.proc = plan_proc_word(box->plan->proc),
 	};
-	(void)snprintf(ret->id, sizeof(ret->id), "%s", box->id);
+	memcpy(ret->id, box->id, sizeof(ret->id));
 }

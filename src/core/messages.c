@@ -96,6 +96,28 @@ int box_receive(struct pidbox *box, struct wire_msg *msg, pid_t *ret_about)
 	return receive(box, msg, ret_about);
 }
 
+static int in_ms(int64_t us)
+{
+	return us < 0 ? -1 : us / 1000 >= INT_MAX ? INT_MAX : (int)((us + 999) / 1000);
+}
+
+static int init_socket(const struct pidbox *box)
+{
+	return box->closed ? -1 : box->socket;
+}
+
+/* @return is interrupt_fd readable? */
+static bool poll_with(const struct pidbox *box, int interrupt_fd, int64_t timeout_us)
+{
+	struct pollfd fds[] = {
+		{ .fd = init_socket(box), .events = POLLIN },
+		{ .fd = box->pidfd, .events = POLLIN },
+		{ .fd = interrupt_fd, .events = POLLIN },
+	};
+
+	return poll(fds, ARRAY_LEN(fds), in_ms(timeout_us)) > 0 && fds[2].revents != 0;
+}
+
 static void keep_for_later(struct pidbox *box, const struct wire_msg *msg, pid_t about)
 {
 	struct queued_msg *queue = reallocarray(box->queue, box->n_queue + 1, sizeof(*queue));
@@ -129,7 +151,7 @@ int box_ask(struct pidbox *box, const struct wire_msg *ask, uint32_t type, struc
 			return -ETIMEDOUT;
 		if (got == 1)
 			continue;
-		(void)box_poll(box, until - now_us());
+		(void)poll_with(box, -1, until - now_us());
 	}
 	return r;
 }
@@ -143,40 +165,6 @@ int box_send(struct pidbox *box, const struct wire_msg *msg, size_t size)
 		if (errno != EINTR)
 			return errno == EPIPE || errno == ECONNRESET ? -ESRCH : -errno;
 	return 0;
-}
-
-static bool is_readable(int fd)
-{
-	struct pollfd readable = { .fd = fd, .events = POLLIN };
-
-	return poll(&readable, 1, 0) > 0;
-}
-
-static int in_ms(int64_t us)
-{
-	return us < 0 ? -1 : us / 1000 >= INT_MAX ? INT_MAX : (int)((us + 999) / 1000);
-}
-
-static int init_socket(const struct pidbox *box)
-{
-	return box->closed ? -1 : box->socket;
-}
-
-static int poll_with(const struct pidbox *box, int interrupt_fd, int64_t timeout_us)
-{
-	struct pollfd fds[] = {
-		{ .fd = init_socket(box), .events = POLLIN },
-		{ .fd = box->pidfd, .events = POLLIN },
-		{ .fd = interrupt_fd, .events = POLLIN },
-	};
-	int n = poll(fds, ARRAY_LEN(fds), in_ms(timeout_us));
-
-	return n < 0 ? -errno : n;
-}
-
-int box_poll(const struct pidbox *box, int64_t timeout_us)
-{
-	return poll_with(box, -1, timeout_us);
 }
 
 int pidbox_poll(struct pidbox *box, struct pollfd *fds, size_t n, int64_t timeout_us)
@@ -209,8 +197,7 @@ int box_poll_setup(struct pidbox *box, int64_t timeout_us)
 		return -EINTR;
 	if (interrupted && (timeout_us < 0 || left < timeout_us))
 		timeout_us = left;
-	(void)poll_with(box, interrupted ? -1 : box->interrupt_fd, timeout_us);
-	if (!interrupted && box->interrupt_fd >= 0 && is_readable(box->interrupt_fd))
+	if (poll_with(box, interrupted ? -1 : box->interrupt_fd, timeout_us))
 		box->interrupted_us = now_us();
 	return 0;
 }

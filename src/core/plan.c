@@ -396,7 +396,7 @@ static void fill_wire(struct maker *m, struct wire_plan *w)
 		w->gid = f->user->gid;
 		w->n_groups = (uint32_t)f->user->n_groups;
 	}
-	(void)snprintf(w->proc_word, sizeof(w->proc_word), "%s", plan_proc_word(s->proc));
+	(void)strcpy(w->proc_word, plan_proc_word(s->proc));
 	w->n_steps = (uint32_t)m->plan->n_rows;
 	memcpy(w->steps, m->steps, sizeof(w->steps));
 }

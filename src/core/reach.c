@@ -172,7 +172,7 @@ int reach_open(struct pidbox *box, struct pidbox_error *err)
 	else
 		r = box->id[0] != '\0' ? open_unnamed(box) : 1;
 	if (r == 0) {
-		claim_sweep(&box->reach->dir, box->id);
+		claim_sweep(&box->reach->dir, box->id, box->t0_us + box->created_us);
 		rundir_sweep_others(&box->reach->dir);
 	}
 	return r;

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/parse.h"
+#include "base/sink.h"
 #include "base/sys.h"
 #include "base/util.h"
 
@@ -14,11 +15,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-static bool is_own_directory(const char *path, uid_t uid)
+static bool is_own_directory(const char *path, uid_t uid, struct stat *ret)
 {
-	struct stat st;
-
-	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid;
+	if (lstat(path, ret) == 0 && S_ISDIR(ret->st_mode) && ret->st_uid == uid)
+		return true;
+	ret->st_nlink = 0;
+	return false;
 }
 
 /* In a user namespace root is some user outside, by whose number the directories there are called. */
@@ -39,24 +41,34 @@ static bool parse_id(const char *text, uint64_t *ret)
 	return parse_digits(&text, ret) == 0 && *text == '\0';
 }
 
-static int base_of(uid_t uid, char *buf, size_t size)
+/* @param ret_known  what lstat(2) says of it, if that was asked already; else st_nlink is 0 */
+static int base_of(uid_t uid, char *buf, size_t size, struct stat *ret_known)
 {
 	const char *given = getenv("PIDBOX_RUNTIME_DIR");
+	struct sink s = SINK_BUF(buf, size);
 	uid_t called = uid;
-	int len;
 
+	ret_known->st_nlink = 0;
 	if (given != NULL && given[0] != '\0' && uid == geteuid()) {
-		len = snprintf(buf, size, "%s", given);
-	} else if (uid == 0 && (is_own_directory("/run/pidbox", 0) || access("/run", W_OK) == 0)) {
-		len = snprintf(buf, size, "/run/pidbox");
+		sink_str(&s, given);
+	} else if (uid == 0 && (is_own_directory("/run/pidbox", 0, ret_known) || access("/run", W_OK) == 0)) {
+		sink_str(&s, "/run/pidbox");
 	} else {
 		if (uid == 0)
 			called = outer_root();
-		(void)snprintf(buf, size, "/run/user/%u", called);
-		len = is_own_directory(buf, uid) ? snprintf(buf, size, "/run/user/%u/pidbox", called)
-						 : snprintf(buf, size, "/tmp/pidbox-%u", called);
+		sink_str(&s, "/run/user/");
+		sink_num(&s, called);
+		(void)sink_end(&s);
+		if (is_own_directory(buf, uid, ret_known)) {
+			sink_str(&s, "/pidbox");
+		} else {
+			s = SINK_BUF(buf, size);
+			sink_str(&s, "/tmp/pidbox-");
+			sink_num(&s, called);
+		}
+		ret_known->st_nlink = 0; /* that was another */
 	}
-	return (size_t)len < size ? 0 : -ENAMETOOLONG;
+	return (size_t)sink_end(&s) < size ? 0 : -ENAMETOOLONG;
 }
 
 /* ------------------------------------------------------------ opening */
@@ -101,14 +113,22 @@ static int refused(int r, const char *path, struct pidbox_error *err)
 	return -errnum;
 }
 
-/* A directory of this user, and of nobody else. @return descriptor; -EPERM, -EBADMSG: it is not that */
+/* A directory of this user, and of nobody else? */
+static int check_private(const struct stat *st, uid_t uid)
+{
+	if (!S_ISDIR(st->st_mode))
+		return -ENOTDIR;
+	return st->st_uid != uid ? -EPERM : (st->st_mode & 077) != 0 ? -EBADMSG : 0;
+}
+
+/* @return descriptor of such a one; -EPERM, -EBADMSG: it is not that */
 static int open_private(int at, const char *path, uid_t uid, bool create, struct stat *ret)
 {
 	enum { TRIES = 100 };
 	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	int fd = openat(at, path, flags);
 	struct stat st;
-	int r = 0;
+	int r;
 
 	/* Who leaves or sweeps an empty folder takes it away, perhaps just when it was made. */
 	for (int i = 0; fd < 0 && errno == ENOENT && create && i < TRIES; i++) {
@@ -119,12 +139,7 @@ static int open_private(int at, const char *path, uid_t uid, bool create, struct
 	fd = fd < 0 ? -errno : io_above_stdio(fd);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
-		r = -errno;
-	else if (st.st_uid != uid)
-		r = -EPERM;
-	else if ((st.st_mode & 077) != 0)
-		r = -EBADMSG;
+	r = fstat(fd, &st) < 0 ? -errno : check_private(&st, uid);
 	if (r == 0) {
 		*ret = st;
 		return fd;
@@ -133,35 +148,64 @@ static int open_private(int at, const char *path, uid_t uid, bool create, struct
 	return r;
 }
 
+/* namespaces(7): the link is called pid:[INODE]. To read it costs less than to go where it leads, which is made anew.
+ */
 uint64_t rundir_own_namespace(void)
 {
-	struct stat st;
+	static const char before[] = "pid:[";
+	char link[40];
+	ssize_t n = readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
+	const char *p = link + strlen(before);
+	uint64_t inode;
 
-	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+	if (n <= 0)
+		return 0;
+	link[n] = '\0';
+	return strncmp(link, before, strlen(before)) == 0 && parse_digits(&p, &inode) == 0 && *p == ']' ? inode : 0;
 }
 
 enum { LARGE = 64 * 1024 }; /* bytes: about a thousand entries on ext4 */
 
+/* Whose the directory is, is seen before the folder in it is opened: nobody else can put another in its place. */
+static int open_there(const struct rundir *dir, struct stat *base, struct stat *ret)
+{
+	char path[RUNDIR_PATH_SIZE + 32];
+	int r = base->st_nlink == 0 && lstat(dir->base, base) < 0 ? -errno : check_private(base, dir->uid);
+
+	if (r < 0)
+		return r;
+	return rundir_path(dir, "", path, sizeof(path)) ? open_private(AT_FDCWD, path, dir->uid, false, ret)
+							: -ENAMETOOLONG;
+}
+
+static int open_anew(const struct rundir *dir, struct stat *ret_base, struct stat *ret)
+{
+	int base = open_private(AT_FDCWD, dir->base, dir->uid, true, ret_base), r;
+	char name[24];
+
+	if (base < 0)
+		return base;
+	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)dir->pid_namespace);
+	r = open_private(base, name, dir->uid, true, ret);
+	(void)close(base);
+	return r;
+}
+
 static int open_folder(uid_t uid, bool create, struct rundir *ret)
 {
 	struct rundir dir = { .fd = -1, .uid = uid, .pid_namespace = rundir_own_namespace() };
-	struct stat st;
-	char name[24];
-	int base;
+	struct stat base, st;
 
-	if (base_of(uid, dir.base, sizeof(dir.base)) < 0)
+	if (base_of(uid, dir.base, sizeof(dir.base), &base) < 0)
 		return -ENAMETOOLONG;
 	if (dir.pid_namespace == 0)
 		return -ESRCH;
-	base = open_private(AT_FDCWD, dir.base, uid, create, &st);
-	if (base < 0)
-		return base;
-	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)dir.pid_namespace);
-	dir.others = st.st_nlink != 2 && st.st_nlink != 3; /* a directory's links: its own two, one of each in it */
-	dir.fd = open_private(base, name, uid, create, &st);
-	(void)close(base);
+	dir.fd = open_there(&dir, &base, &st);
+	if (dir.fd == -ENOENT && create)
+		dir.fd = open_anew(&dir, &base, &st);
 	if (dir.fd < 0)
 		return dir.fd;
+	dir.others = base.st_nlink != 2 && base.st_nlink != 3; /* a directory's links: its own two, one of each in it */
 	dir.large = st.st_size >= LARGE;
 	dir.searched = true;
 	*ret = dir;
@@ -171,11 +215,12 @@ static int open_folder(uid_t uid, bool create, struct rundir *ret)
 static int open_with_words(uid_t uid, bool create, struct rundir *ret, struct pidbox_error *err)
 {
 	char base[RUNDIR_PATH_SIZE] = "";
+	struct stat known;
 	int r = open_folder(uid, create, ret);
 
 	if (r == 0)
 		return 0;
-	(void)base_of(uid, base, sizeof(base));
+	(void)base_of(uid, base, sizeof(base), &known);
 	return refused(r, base, err);
 }
 
@@ -191,10 +236,14 @@ int rundir_open_of(uid_t uid, struct rundir *ret, struct pidbox_error *err)
 
 bool rundir_path(const struct rundir *dir, const char *name, char *buf, size_t size)
 {
-	int len = snprintf(buf, size, "%s/%llu%s%s", dir->base, (unsigned long long)dir->pid_namespace,
-			   name[0] != '\0' ? "/" : "", name);
+	struct sink s = SINK_BUF(buf, size);
 
-	return (size_t)len < size;
+	sink_str(&s, dir->base);
+	sink_str(&s, "/");
+	sink_num(&s, (int64_t)dir->pid_namespace);
+	sink_str(&s, name[0] != '\0' ? "/" : "");
+	sink_str(&s, name);
+	return (size_t)sink_end(&s) < size;
 }
 
 enum { FIRST_PID_NAMESPACE = 0xeffffffc }; /* its inode number (PROC_PID_INIT_INO in include/linux/proc_ns.h) */
@@ -301,12 +350,14 @@ void rundir_sweep_others(const struct rundir *dir)
 
 void rundir_address(int fd, const char *path, const char *name, struct sockaddr_un *ret)
 {
-	size_t len = strlen(path) + (name[0] != '\0' ? 1 + strlen(name) : 0);
+	struct sink s = SINK_BUF(ret->sun_path, sizeof(ret->sun_path));
 
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (len < sizeof(ret->sun_path))
-		(void)snprintf(ret->sun_path, sizeof(ret->sun_path), "%s%s%s", path, name[0] != '\0' ? "/" : "", name);
-	else
+	memset(ret, 0, sizeof(*ret));
+	ret->sun_family = AF_UNIX;
+	sink_str(&s, path);
+	sink_str(&s, name[0] != '\0' ? "/" : "");
+	sink_str(&s, name);
+	if (sink_end(&s) >= (int64_t)sizeof(ret->sun_path))
 		(void)snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", fd, name);
 }
 
@@ -329,7 +380,7 @@ static void walk_base(struct walk *w, const char *base, uid_t uid)
 
 	dir_begin(&it, open_private(AT_FDCWD, base, uid, false, &st));
 	folder.searched = base == w->base || /* known already */
-			  (base_of(uid, searched, sizeof(searched)) == 0 && strcmp(base, searched) == 0);
+			  (base_of(uid, searched, sizeof(searched), &st) == 0 && strcmp(base, searched) == 0);
 	(void)snprintf(folder.base, sizeof(folder.base), "%s", base);
 	while (it.fd >= 0 && w->r == 0 && (e = dir_next(&it)) != NULL) {
 		if (!parse_id(e->name, &folder.pid_namespace))
@@ -367,8 +418,9 @@ static void walk_users(struct walk *w, const char *parent, const char *prefix, c
 void rundir_walk(int (*visit)(void *context, const struct rundir *dir), void *context)
 {
 	struct walk w = { .visit = visit, .context = context };
+	struct stat known;
 
-	if (base_of(geteuid(), w.base, sizeof(w.base)) == 0)
+	if (base_of(geteuid(), w.base, sizeof(w.base), &known) == 0)
 		walk_base(&w, w.base, geteuid());
 	/* A user's directory may be in two places; each entry is in one. */
 	if (w.r == 0 && geteuid() == 0) {

@@ -16,9 +16,9 @@ static inline size_t env_name_length(const char *entry)
 /* Do two entries, "K=V" or "K", name the same variable? */
 static inline bool env_same_name(const char *a, const char *b)
 {
-	size_t len = env_name_length(a);
-
-	return len == env_name_length(b) && strncmp(a, b, len) == 0;
+	for (; *a == *b && *a != '=' && *a != '\0'; a++)
+		b++;
+	return (*a == '=' || *a == '\0') && (*b == '=' || *b == '\0');
 }
 
 /* The value in "K=V"; NULL in "K". */

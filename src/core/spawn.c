@@ -312,7 +312,8 @@ static int step_clone(struct start *s, size_t row)
 
 	if (r < 0)
 		return r;
-	(void)snprintf(args.socket_arg, sizeof(args.socket_arg), "@%d", s->inside);
+	args.socket_arg[0] = '@';
+	args.socket_arg[1 + io_decimal(args.socket_arg + 1, s->inside)] = '\0';
 	/* No handler of the caller's may run in the child, which has the caller's memory. The init wants it so too. */
 	(void)sig_block_all(&mask);
 	pid = clone(child_main, stack + CHILD_STACK, flags, &args, &box->pidfd);

@@ -103,6 +103,13 @@ static void complete_result(struct pidbox *box)
 		r->reason = PIDBOX_REASON_OOM;
 }
 
+/* While the kernel takes the box down. */
+static void withdraw_at_end(struct pidbox *box)
+{
+	if (box_is_ending(box))
+		reach_withdraw(box);
+}
+
 int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *ret)
 {
 	const int64_t patience_us = 10 * US_PER_S;
@@ -115,10 +122,10 @@ int pidbox_wait(struct pidbox *box, int64_t timeout_us, struct pidbox_result *re
 		struct pidbox_event ev;
 		int64_t left;
 
+		withdraw_at_end(box);
 		while (pidbox_next_event(box, &ev) > 0)
 			continue;
-		if (box_is_ending(box))
-			reach_withdraw(box); /* while the kernel takes the box down */
+		withdraw_at_end(box);
 		if (ended) {
 			finish(box);
 			break;

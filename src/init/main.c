@@ -34,7 +34,10 @@ static ssize_t receive(struct box *b, void *buf, size_t size)
 		{ .fd = b->socket, .events = POLLIN },
 		{ .fd = b->plan != NULL ? b->plan->front_pidfd : -1, .events = POLLIN },
 	};
+	ssize_t n = recv(b->socket, buf, size, MSG_DONTWAIT); /* mostly it is there */
 
+	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+		return n;
 	while (poll(fds, ARRAY_LEN(fds), -1) < 0)
 		if (errno != EINTR)
 			return 0;
@@ -157,7 +160,6 @@ int init_main(int argc, char **argv, char **envp)
 
 	(void)sig_block_all(&old); /* a front has done so already */
 	claim_sigchld(b);
-	b->started_us = now_us();
 	b->result = (struct pidbox_result){ .exit_code = -1, .ended_by_uid = -1, .oom_killed = -1 };
 	/* "@N", which only a front writes: the socket to it. */
 	if (argc != 2 || argv[1][0] != '@' || (b->socket = init_descriptor(argv[1] + 1)) < 0) {
@@ -165,6 +167,7 @@ int init_main(int argc, char **argv, char **envp)
 		(void)envp;
 		return PIDBOX_EXIT_FAILED;
 #else
+		b->started_us = now_us();
 		alone_run(b, argc, argv, envp, old);
 #endif
 	}
@@ -174,6 +177,7 @@ int init_main(int argc, char **argv, char **envp)
 	memset(b->times, 0xff, sizeof(b->times));
 	if (receive_plan(b) < 0)
 		return PIDBOX_EXIT_FAILED;
+	b->started_us = now_us();
 	if (b->plan->flags & WIRE_ENTER) {
 		close_at_exec(b->plan->front_pidfd);
 		close_at_exec(b->plan->proc_fd);
@@ -191,7 +195,6 @@ int init_main(int argc, char **argv, char **envp)
 		if (inside_wait_for(b, 0) < 0)
 			return PIDBOX_EXIT_FAILED;
 	}
-	b->started_us = now_us();
 	b->patience_us = INIT_PATIENCE_US;
 	b->chld_ignored |= (b->plan->flags & WIRE_SIGCHLD_IGNORED) != 0;
 	run_steps(b);
