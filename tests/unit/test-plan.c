@@ -242,7 +242,8 @@ static bool sides_in_order(const struct pidbox_plan *plan)
 			return false;
 		if (step.side == PIDBOX_SIDE_COMMAND && i < start)
 			return false;
-		if (step.call[0] == '\0' || step.does[0] == '\0' || step.rule == NULL || step.took_us != -1 || step.done)
+		if (step.call[0] == '\0' || step.does[0] == '\0' || step.rule == NULL || step.took_us != -1 ||
+		    step.done)
 			return false;
 	}
 	return true;
