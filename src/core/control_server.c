@@ -7,6 +7,7 @@
 #include "core/box.h"
 #include "core/control.h"
 #include "core/control_peer.h"
+#include "core/control_watch.h"
 
 #include <poll.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 enum {
 	BACKLOG = 128,
 	ACCEPTS_A_TURN = 8,
-	EVENTS_A_TURN = 16,
 	PATIENCE_US = 2000000, /* from the connection to its request */
 	MUTE_US = 50000,
 };
@@ -28,16 +28,6 @@ struct request {
 	int fds[CONTROL_MAX_FDS]; /* the peer's own pidfd first */
 	unsigned n_fds;
 };
-
-enum { OF_A_CLIENT = EPOLLIN | EPOLLRDHUP };
-
-/* Only who has asked for one descriptor has the epoll. */
-static int watch(const struct server *s, int op, int fd, uint32_t events)
-{
-	struct epoll_event ev = { .events = events, .data.fd = fd };
-
-	return s->events >= 0 ? sys_ret(epoll_ctl(s->events, op, fd, &ev)) : 0;
-}
 
 int server_open(struct server *s, const struct sockaddr_un *address)
 {
@@ -56,29 +46,6 @@ int server_open(struct server *s, const struct sockaddr_un *address)
 	return r < 0 ? r : 0;
 }
 
-int server_event_fd(struct server *s, int init_socket)
-{
-	int r = 0;
-
-	if (s->events >= 0)
-		return s->events;
-	s->events = epoll_create1(EPOLL_CLOEXEC);
-	s->events = s->events < 0 ? -errno : io_above_stdio(s->events);
-	if (s->events < 0)
-		r = s->events;
-	if (r == 0 && s->listener >= 0)
-		r = watch(s, EPOLL_CTL_ADD, s->listener, s->muted_until == 0 ? EPOLLIN : 0);
-	if (r == 0 && init_socket >= 0)
-		r = watch(s, EPOLL_CTL_ADD, init_socket, EPOLLIN);
-	for (unsigned i = 0; r == 0 && i < s->n; i++)
-		r = watch(s, EPOLL_CTL_ADD, s->connections[i].fd, OF_A_CLIENT);
-	if (r == 0)
-		return s->events;
-	cleanup_close(&s->events);
-	s->events = -1;
-	return r;
-}
-
 /* ------------------------------------------------------------ connections */
 
 /* A process that a thread of the host has forked may hold a copy: closing alone would not take it from the epoll. */
@@ -86,7 +53,7 @@ static void drop(struct server *s, unsigned i)
 {
 	struct server_connection *c = &s->connections[i];
 
-	(void)watch(s, EPOLL_CTL_DEL, c->fd, 0);
+	(void)server_watch(s, EPOLL_CTL_DEL, c->fd, 0);
 	(void)close(c->fd);
 	s->n_waiting -= c->waits;
 	*c = s->connections[--s->n];
@@ -343,7 +310,7 @@ static void serve(struct server *s, struct pidbox *box, unsigned i)
 
 static void mute(struct server *s)
 {
-	(void)watch(s, EPOLL_CTL_MOD, s->listener, 0);
+	(void)server_watch(s, EPOLL_CTL_MOD, s->listener, 0);
 	s->muted_until = later(now_us(), MUTE_US);
 }
 
@@ -353,7 +320,7 @@ static void unmute(struct server *s)
 		return;
 	s->muted_until = 0;
 	if (s->listener >= 0)
-		(void)watch(s, EPOLL_CTL_MOD, s->listener, EPOLLIN);
+		(void)server_watch(s, EPOLL_CTL_MOD, s->listener, EPOLLIN);
 }
 
 /*
@@ -400,7 +367,8 @@ static bool accept_some(struct server *s, struct pidbox *box)
 		/* Of another user nothing is wanted; it must not cost the place of one of ours. */
 		r = control_peer_user(fd, &peer);
 		if (r == 0)
-			r = make_room(s) < 0 || watch(s, EPOLL_CTL_ADD, fd, OF_A_CLIENT) < 0 ? -EAGAIN : 0;
+			r = make_room(s) < 0 || server_watch(s, EPOLL_CTL_ADD, fd, SERVER_OF_A_CLIENT) < 0 ? -EAGAIN
+													   : 0;
 		if (r < 0) {
 			answer(fd, r, 0);
 			(void)close(fd);
@@ -435,54 +403,10 @@ static void take(struct server *s, struct pidbox *box, int fd)
 	}
 }
 
-unsigned server_poll_begin(const struct server *s, struct pollfd *fds)
-{
-	unsigned n = 0;
-
-	if (s->listener >= 0 && s->muted_until == 0)
-		fds[n++] = (struct pollfd){ .fd = s->listener, .events = POLLIN };
-	for (unsigned i = 0; i < s->n; i++)
-		fds[n++] = (struct pollfd){ .fd = s->connections[i].fd, .events = POLLIN | POLLRDHUP };
-	return n;
-}
-
-bool server_poll_end(struct server *s, const struct pollfd *fds, unsigned n)
-{
-	s->quiet = true;
-	for (unsigned i = 0; i < n; i++)
-		if (fds[i].revents != 0)
-			s->quiet = false;
-	return !s->quiet;
-}
-
-/* The ready ones, by the epoll or without. @return how many */
-static int ready_ones(struct server *s, int ready[EVENTS_A_TURN])
-{
-	struct epoll_event events[EVENTS_A_TURN];
-	struct pollfd fds[SERVER_POLLFDS];
-	unsigned all;
-	int n = 0;
-
-	if (s->events >= 0) {
-		n = epoll_wait(s->events, events, EVENTS_A_TURN, 0);
-		for (int i = 0; i < n; i++)
-			ready[i] = events[i].data.fd;
-		return n;
-	}
-	all = s->quiet ? 0 : server_poll_begin(s, fds);
-	s->quiet = false; /* it tells of this once */
-	if (all == 0 || poll(fds, all, 0) <= 0)
-		return 0;
-	for (unsigned i = 0; i < all && n < EVENTS_A_TURN; i++)
-		if (fds[i].revents != 0)
-			ready[n++] = fds[i].fd;
-	return n;
-}
-
 void server_turn(struct server *s, struct pidbox *box)
 {
-	int ready[EVENTS_A_TURN];
-	int n = ready_ones(s, ready);
+	int ready[SERVER_READY];
+	int n = server_ready(s, ready);
 
 	for (int i = 0; i < n; i++)
 		take(s, box, ready[i]);
@@ -573,7 +497,7 @@ void server_stop_listening(struct server *s)
 {
 	if (s->listener < 0)
 		return;
-	(void)watch(s, EPOLL_CTL_DEL, s->listener, 0);
+	(void)server_watch(s, EPOLL_CTL_DEL, s->listener, 0);
 	(void)close(take_fd(&s->listener));
 	s->muted_until = 0;
 }
@@ -581,7 +505,7 @@ void server_stop_listening(struct server *s)
 void server_forget(const struct server *s, int init_socket)
 {
 	if (s->events >= 0)
-		(void)watch(s, EPOLL_CTL_DEL, init_socket, 0);
+		(void)server_watch(s, EPOLL_CTL_DEL, init_socket, 0);
 }
 
 unsigned server_fds(const struct server *s, int *fds, unsigned n)
