@@ -151,6 +151,25 @@ static int listen_at(const char *path)
 	return fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0 || listen(fd, 8) < 0 ? -1 : fd;
 }
 
+/* Which box it is tells the name: where sockets are by custom, or else in /tmp. */
+static int listen_for(int init_pidfd, char *path, size_t size)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(init_pidfd, &st) < 0)
+		return -1;
+	if (geteuid() == 0)
+		(void)snprintf(path, size, "/run/floor-%d:%lu", getpid(), (unsigned long)st.st_ino);
+	else
+		(void)snprintf(path, size, "/run/user/%u/floor-%d:%lu", geteuid(), getpid(), (unsigned long)st.st_ino);
+	fd = listen_at(path);
+	if (fd >= 0)
+		return fd;
+	(void)snprintf(path, size, "/tmp/floor-%d:%lu", getpid(), (unsigned long)st.st_ino);
+	return listen_at(path);
+}
+
 /* A pipe of the caller's is to be at its end when the command has closed it. */
 static void let_go(void)
 {
@@ -206,7 +225,6 @@ static int front_main(char *argv[], char how, int kinds, bool user)
 	int signals, others, status;
 	pid_t pid;
 	char path[64];
-	struct stat st;
 	sigset_t all;
 
 	(void)sigfillset(&all);
@@ -223,11 +241,7 @@ static int front_main(char *argv[], char how, int kinds, bool user)
 	pid = floor_clone(&s);
 	if (pid < 0 || (s.map_front && floor_map_child(&s, pid) < 0))
 		return 125;
-	/* Which box it is. */
-	if (fstat(s.init_pidfd, &st) < 0)
-		return 125;
-	(void)snprintf(path, sizeof(path), "/tmp/floor-%d:%lu", getpid(), (unsigned long)st.st_ino);
-	others = listen_at(path);
+	others = listen_for(s.init_pidfd, path, sizeof(path));
 	if (others < 0)
 		return 125;
 	let_go();

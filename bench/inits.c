@@ -13,6 +13,8 @@
 #include "proc.h"
 #include "ways.h"
 
+#include <sched.h>
+
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 enum {
@@ -32,7 +34,9 @@ enum measure {
 	PRIVATE,
 	ANONYMOUS, /* what is no file's */
 	PSS,
-	REAPING,  /* of all orphans, one by one */
+	REAPING_ONE, /* of all orphans, one by one, on one processor: what the init takes the maker lacks */
+	REAP_ONE_CPU,
+	REAPING,  /* the same on all processors: of one maker */
 	BACKLOG,  /* most of them at once */
 	REAP_CPU, /* the init's, for one of them */
 	STREAM,   /* of all orphans of many makers */
@@ -197,10 +201,9 @@ static void measure_memory(struct rival *w, char *command)
 	(void)end(&s, false);
 }
 
-static void measure_reaping(struct rival *w, char *command, int what, int count)
+/* @param cpu  the init's processor time for one goes there */
+static void measure_reaping(struct rival *w, char *command, int what, int count, enum measure all, enum measure cpu)
 {
-	enum measure all = what == TO_BURST ? BURST_ALL : what == TO_STREAM ? STREAM : REAPING;
-	enum measure cpu = what == TO_BURST ? BURST_CPU : what == TO_STREAM ? STREAM_CPU : REAP_CPU;
 	struct said said = { 0 };
 	double before, after;
 	struct started s;
@@ -222,6 +225,23 @@ static void measure_reaping(struct rival *w, char *command, int what, int count)
 	add(w, cpu, (after - before) / count);
 	if (all == REAPING)
 		add(w, BACKLOG, said.most);
+}
+
+/* All on the first processor that we may use. */
+static void measure_on_one(struct rival *w, char *command)
+{
+	cpu_set_t allowed, one;
+	size_t first = 0;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return;
+	while (!CPU_ISSET(first, &allowed))
+		first++;
+	CPU_ZERO(&one);
+	CPU_SET(first, &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+	measure_reaping(w, command, TO_ORPHAN, orphans, REAPING_ONE, REAP_ONE_CPU);
+	(void)sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
 /* All of them at the same time: nothing is to happen. */
@@ -303,6 +323,8 @@ static const struct {
 	[PRIVATE] = { "inits-private", NULL, "KiB" },
 	[ANONYMOUS] = { "inits-anonymous", NULL, "KiB" },
 	[PSS] = { "inits-pss", NULL, "KiB" },
+	[REAPING_ONE] = { "reap-one", &orphans, "ms" },
+	[REAP_ONE_CPU] = { "reap-one-cpu", &orphans, "us" },
 	[REAPING] = { "reap", &orphans, "ms" },
 	[BACKLOG] = { "reap-backlog", &orphans, "orphans" },
 	[REAP_CPU] = { "reap-cpu", &orphans, "us" },
@@ -342,11 +364,13 @@ static void measure_round(char *command, int round)
 		struct rival *w = &rivals[way_turn(round / REAPING_SHARE, (size_t)i, RIVALS)];
 
 		if (w->missing == NULL && w != &rivals[BARE])
-			measure_reaping(w, command, TO_ORPHAN, orphans);
+			measure_on_one(w, command);
 		if (w->missing == NULL && w != &rivals[BARE])
-			measure_reaping(w, command, TO_STREAM, orphans);
+			measure_reaping(w, command, TO_ORPHAN, orphans, REAPING, REAP_CPU);
 		if (w->missing == NULL && w != &rivals[BARE])
-			measure_reaping(w, command, TO_BURST, burst);
+			measure_reaping(w, command, TO_STREAM, orphans, STREAM, STREAM_CPU);
+		if (w->missing == NULL && w != &rivals[BARE])
+			measure_reaping(w, command, TO_BURST, burst, BURST_ALL, BURST_CPU);
 	}
 	if (round % SIGNALS_SHARE == 0)
 		measure_signals(command);
