@@ -65,7 +65,7 @@ int reporting_open(struct reporting *r, struct pidbox_options *opts, struct pidb
 
 	r->opts = opts;
 	r->report_fd = r->events_fd = -1;
-	r->t0_us = now_us();
+	r->t0_us = report != NULL || events_fd >= 0 ? now_us() : 0;
 	if (events_fd >= 0) {
 		r->events_fd = fds_claim(events_fd, O_WRONLY, "--events", err);
 		if (r->events_fd < 0)

@@ -47,6 +47,7 @@ static int base_of(uid_t uid, char *buf, size_t size, struct stat *ret_known)
 	const char *given = getenv("PIDBOX_RUNTIME_DIR");
 	struct sink s = SINK_BUF(buf, size);
 	uid_t called = uid;
+	size_t len;
 
 	ret_known->st_nlink = 0;
 	if (given != NULL && given[0] != '\0' && uid == geteuid()) {
@@ -58,15 +59,21 @@ static int base_of(uid_t uid, char *buf, size_t size, struct stat *ret_known)
 			called = outer_root();
 		sink_str(&s, "/run/user/");
 		sink_num(&s, called);
+		len = s.len;
+		sink_str(&s, "/pidbox");
 		(void)sink_end(&s);
-		if (is_own_directory(buf, uid, ret_known)) {
-			sink_str(&s, "/pidbox");
-		} else {
-			s = SINK_BUF(buf, size);
-			sink_str(&s, "/tmp/pidbox-");
-			sink_num(&s, called);
+		/* Mostly it is there. Where it could be made, it is to be. */
+		if (!is_own_directory(buf, uid, ret_known)) {
+			buf[len] = '\0';
+			if (is_own_directory(buf, uid, ret_known)) {
+				buf[len] = '/';
+			} else {
+				s = SINK_BUF(buf, size);
+				sink_str(&s, "/tmp/pidbox-");
+				sink_num(&s, called);
+			}
+			ret_known->st_nlink = 0; /* that was another */
 		}
-		ret_known->st_nlink = 0; /* that was another */
 	}
 	return (size_t)sink_end(&s) < size ? 0 : -ENAMETOOLONG;
 }

@@ -191,8 +191,9 @@ static void at_the_start(int sig, siginfo_t *info, void *context)
  */
 void signals_open_window(struct box *b)
 {
+	/* SIGCHLD does nothing to a command that has not been executed yet, and mostly it is the command's own end. */
 	const sigbits never = SIGBIT(SIGKILL) | SIGBIT(SIGSTOP) | SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) |
-			      SIGBIT(SIGFPE) | SIGBIT(SIGTRAP) | SIGBIT(SIGSYS);
+			      SIGBIT(SIGFPE) | SIGBIT(SIGTRAP) | SIGBIT(SIGSYS) | SIGBIT(SIGCHLD);
 	struct sigaction act = { .sa_sigaction = at_the_start, .sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigaction old = { .sa_handler = SIG_DFL };
 	sigbits blocked = never | b->plan->signal_mask;

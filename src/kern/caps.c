@@ -56,7 +56,8 @@ int caps_raise_ambient(uint64_t set)
 
 	if (r < 0)
 		return r;
-	caps.inheritable |= set & caps.permitted;
+	set &= caps.permitted;
+	caps.inheritable |= set;
 	r = caps_set(&caps);
 	for (int cap = 0; r == 0 && cap < 64; cap++)
 		if (set & CAP_BIT(cap))
@@ -79,11 +80,11 @@ int caps_drop_ambient(uint64_t ambient, uint64_t inheritable)
 	struct caps caps;
 	int r = caps_get(&caps);
 
-	/* Lowering an inheritable capability lowers the ambient one with it. */
 	if (r < 0)
 		return r;
+	/* What is inheritable no more is not ambient any more either (capabilities(7)): that leaves what stays so. */
 	for (int cap = 0; cap < 64; cap++)
-		if ((caps.inheritable & ~inheritable & ~ambient) & CAP_BIT(cap))
+		if ((caps.inheritable & inheritable & ~ambient) & CAP_BIT(cap))
 			(void)sys_call(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, cap, 0, 0);
 	caps.inheritable = inheritable;
 	return caps_set(&caps);

@@ -25,7 +25,7 @@ struct caps {
 
 int caps_get(struct caps *ret);
 int caps_set(const struct caps *caps);
-/** Make the capabilities survive exec under an ordinary uid: inheritable, then ambient. @return 0 or -errno */
+/** Make those that are permitted survive exec under an ordinary uid: inheritable, then ambient. @return 0 or -errno */
 int caps_raise_ambient(uint64_t set);
 /** Ambient capabilities that are set, out of those in `among`. */
 uint64_t caps_ambient(uint64_t among);

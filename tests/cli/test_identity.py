@@ -190,6 +190,20 @@ def the_callers_own_number(t):
 
 
 @test(modes='root')
+def inheritable_capabilities_stay_that(t):
+    """The set-up raises ambient ones for itself: the command has none that the caller had not (capabilities(7))."""
+    run = t.path('run')
+    os.mkdir(run, 0o700)
+    os.chown(run, 54321, 54321)
+    for ambient, had in ((), '0' * 16), (('--ambient-caps', '+kill'), f'{1 << 5:016x}'):
+        who = ['setpriv', '--reuid', '54321', '--regid', '54321', '--clear-groups', '--inh-caps', '+kill,+sys_admin', *ambient]
+        want = f'CapInh:\t{1 << 5 | 1 << 21:016x}\nCapPrm:\t{had}\nCapEff:\t{had}\nCapAmb:\t{had}\n'
+        t.eq(t.run([*who, 'sh', '-c', CAPS]).out, want, 'without a box')
+        r = t.run([*who, t.pidbox, 'run', '--', 'sh', '-c', CAPS], env={**t.env, 'PIDBOX_RUNTIME_DIR': run})
+        t.good(r, 0, want)
+
+
+@test(modes='root')
 def his_own_groups_stay(t):
     """Who names himself and no group keeps what he is in: with CAP_SETGID gone, or setgroups denied, there is nothing else."""
     for ids, name in (('65534', 'nobody'), ('54321', '54321')):
