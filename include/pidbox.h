@@ -286,7 +286,8 @@ struct pidbox_spec {
 	 * file system that hangs, somebody who has stopped a process of it), pidbox_spawn and pidbox_release give up
 	 * with -EINTR. A signalfd(2) of what may end the caller is meant. Not inherited. */
 	int interrupt_fd;
-	bool front_forwards; /**< the caller forwards its signals with pidbox_forward, see there (`pidbox run` does) */
+	bool front_forwards; /**< the caller forwards its signals with pidbox_forward, see there (`pidbox run` does);
+			      * the number of the PID namespace is then looked up for on_created and names alone */
 	uint8_t reachable;   /**< enum pidbox_reachable. With a name a failure to be so is one of pidbox_spawn */
 	bool replace;        /**< end a live box of that name first, as it wants to be ended */
 	bool idle;           /**< no command: the init alone, until it is ended */

@@ -69,6 +69,7 @@ static void tell_identity(struct pidbox *box)
 	struct wire_msg msg = { .type = MSG_IDENT };
 
 	box_identify(box);
+	box->pid_namespace = box_namespace(box);
 	msg.ident.init_pid = box->init_pid;
 	msg.ident.command_pid = box->command_pid;
 	msg.ident.pid_namespace = box->pid_namespace;
@@ -228,9 +229,11 @@ static int spawn(const struct pidbox_spec *given, struct pidbox **ret, struct pi
 		return err_no_memory(err, "starting the box");
 	}
 	r = box_start(box, err);
-	/* Who it is can be read only while it lives. */
+	/* Who it is can be read only while it lives. That costs 10 us, and a front without a record is never asked. */
 	if (r == 0) {
 		box_identify(box);
+		if (!spec.front_forwards || spec.on_created != NULL)
+			box->pid_namespace = box_namespace(box);
 		if (spec.on_created != NULL)
 			spec.on_created(spec.context, box);
 	}

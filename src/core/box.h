@@ -26,7 +26,7 @@ struct pidbox {
 	int socket, pidfd, tty;
 	pid_t init_pid, command_pid;
 	struct file_id init_file;
-	uint64_t pid_namespace;
+	uint64_t pid_namespace; /* 0: nobody has asked yet, see box_namespace */
 	char id[48];
 	uint32_t warnings; /* steps that failed and were done without */
 	int64_t t0_us, created_us, ready_us, exec_us;
@@ -91,6 +91,8 @@ char **box_argv(const struct pidbox *box);
 
 /* identity.c */
 void box_identify(struct pidbox *box);
+/* The inode number of its PID namespace: as it is known, else looked up while its init is there. @return 0: unknown */
+uint64_t box_namespace(const struct pidbox *box);
 /* Does PID 1 run another program than the init? Unknown counts as no. */
 bool box_runs_another(const struct pidbox *box);
 

@@ -57,7 +57,7 @@ static size_t put_holdouts(uint64_t pid_namespace, pid_t init, char *buf, size_t
 
 size_t pidbox_holdouts(const struct pidbox *box, char *buf, size_t size)
 {
-	return put_holdouts(box->pid_namespace, box->init_pid, buf, size);
+	return put_holdouts(box_namespace(box), box->init_pid, buf, size);
 }
 
 size_t pidbox_target_holdouts(const struct pidbox_target *target, char *buf, size_t size)

@@ -29,19 +29,25 @@ static uint64_t namespace_by_pidfd(int pidfd)
 
 void box_identify(struct pidbox *box)
 {
+	if (box->id[0] == '\0')
+		identify_process(box);
+}
+
+/* By its pidfd where the kernel can: who looks into /proc makes entries of the process there, until it ends. There,
+ * though, it is found as long as the init has not been reaped. */
+uint64_t box_namespace(const struct pidbox *box)
+{
+	uint64_t inode = box->pid_namespace;
 	char path[48];
 	struct stat st;
 
-	if (box->id[0] == '\0')
-		identify_process(box);
-	/* By its pidfd where the kernel can: who looks into /proc makes entries of the process there, until it ends. */
-	if (box->pid_namespace == 0)
-		box->pid_namespace = namespace_by_pidfd(box->pidfd);
-	if (box->pid_namespace == 0) {
+	if (inode == 0 && !box->reaped)
+		inode = namespace_by_pidfd(box->pidfd);
+	if (inode == 0 && !box->reaped) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)box->init_pid);
-		if (stat(path, &st) == 0)
-			box->pid_namespace = st.st_ino;
+		inode = stat(path, &st) == 0 ? st.st_ino : 0;
 	}
+	return inode;
 }
 
 /* The file alone does not tell: the command may be pidbox, which has the init built in. An exec gives it its own name.

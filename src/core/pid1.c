@@ -95,7 +95,7 @@ static int64_t cpu_used(const struct pidbox *box)
 	struct proc_stat stat;
 	int64_t us = 0;
 
-	if (members_begin(&members, box->pid_namespace) < 0)
+	if (members_begin(&members, box_namespace(box)) < 0)
 		return 0;
 	while (members_next(&members, &stat) > 0)
 		us += stat.cpu_us;

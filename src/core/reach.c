@@ -107,7 +107,7 @@ static int publish(const struct reach *reach, const struct pidbox *box)
 	if (r == 0 && pidref_parse(box->id, &e->id) < 0)
 		r = -ESRCH;
 	if (r == 0) {
-		e->pid_namespace = box->pid_namespace;
+		e->pid_namespace = box_namespace(box);
 		e->started_us = w->started_realtime_us;
 		(void)claim_boot_id(e->boot_id);
 		(void)snprintf(e->version, sizeof(e->version), "%s", PIDBOX_VERSION);
