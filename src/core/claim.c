@@ -263,7 +263,7 @@ void claim_release(const struct rundir *dir, struct claim *claim, bool drop_reco
  * at a few entries in vain; one in so many looks at all of them. Where already the first entry is dear, one in so many
  * looks at any.
  */
-enum { LOOK_AT = 4, IF_LARGE_ONE_IN = 16, THOROUGH_ONE_IN = 8 * IF_LARGE_ONE_IN, KEEP_RECORDS_S = 24 * 60 * 60 };
+enum { LOOK_AT = 2, IF_LARGE_ONE_IN = 16, THOROUGH_ONE_IN = 8 * IF_LARGE_ONE_IN, KEEP_RECORDS_S = 24 * 60 * 60 };
 
 /* Whose number is in use may be another by now. */
 static bool socket_is_stale(const struct pidref *id)
