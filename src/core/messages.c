@@ -176,12 +176,14 @@ int pidbox_poll(struct pidbox *box, struct pollfd *fds, size_t n, int64_t timeou
 
 	if (n > PIDBOX_POLL_MAX)
 		return -EINVAL;
-	memcpy(all, fds, n * sizeof(*fds));
+	for (size_t i = 0; i < n; i++)
+		all[i] = fds[i];
 	all[n] = (struct pollfd){ .fd = init_socket(box), .events = POLLIN };
 	clients = reach_poll_begin(box, &all[n + 1]);
 	if (poll(all, n + 1 + clients, in_ms(sooner(timeout_us, own_us))) < 0)
 		return -errno;
-	memcpy(fds, all, n * sizeof(*fds));
+	for (size_t i = 0; i < n; i++)
+		fds[i].revents = all[i].revents;
 	something = reach_poll_end(box, &all[n + 1], clients);
 	return something || all[n].revents != 0 || (own_us >= 0 && pidbox_timeout_us(box) == 0);
 }
