@@ -30,9 +30,10 @@ void sink_bytes(struct sink *s, const char *text, size_t len)
 		if (s->fd >= 0 && s->len == s->size)
 			flush(s);
 		n = s->len >= s->size ? 0 : s->size - s->len < len ? s->size - s->len : len;
-		memcpy(s->buf + s->len, text, n);
-		if (n == 0) /* cut off, and counted */
-			n = len;
+		if (n > 0)
+			memcpy(s->buf + s->len, text, n);
+		else
+			n = len; /* cut off, and counted; there may be no buffer at all */
 		s->len += n;
 		text += n;
 		len -= n;
