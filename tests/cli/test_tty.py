@@ -6,6 +6,14 @@ BASH = '/bin/bash' if os.path.exists('/bin/bash') else None
 SHELL = ['bash', '--norc', '--noprofile', '-i']
 
 
+def is_stopped(pid):
+    try:
+        with open(f'/proc/{pid}/stat', 'rb') as f:
+            return f.read().rsplit(b')', 1)[1].split()[0] == b'T'
+    except OSError:
+        return False
+
+
 class Term:
     """A program on a terminal of its own, as its session's leader."""
     def __init__(self, t, argv, rows=24, cols=2000, **env):
@@ -83,6 +91,8 @@ class Term:
         self.expect(what + '.*\r\n')
         if not until(lambda: self.foreground() != was):
             self.t.fail(f'terminal: fg did not bring {what} to the foreground')
+        # SIGCONT comes last, and takes away a SIGTSTP that is pending.
+        until(lambda: not is_stopped(self.foreground()), 2)
 
     def start(self, text, until_):
         """A command line that goes on; wait for what it prints first."""
