@@ -11,6 +11,8 @@ def front_by_another_name(t):
     shutil.copy(t.pidbox, other)
     p = t.start([other, 'run', '--', 'sh', '-c', 'echo up; exec sleep 1000'], stdout=subprocess.PIPE)
     t.eq(p.stdout.readline(), b'up\n', 'it is up')
+    # The command of a box without a name does not wait for the entry.
+    t.ok(until(lambda: any(':' in f for _, _, files in os.walk(t.env['PIDBOX_RUNTIME_DIR']) for f in files)), 'it has an entry')
     t.good(t.run([t.pidbox, 'exec', str(p.pid), '--', 'sh', '-c', 'echo $PPID']), out='1\n')
     world = t.start(['unshare', *([] if t.mode == 'root' else ['-Ur']), '-fp', '--kill-child', 'sleep', '1000'])
     t.ok(until(lambda: [c for c in children(world.pid) if comm(c) == 'sleep 1000'], 10), 'a namespace of unshare')
